@@ -1,1 +1,1 @@
-"""The copier package."""
+"""Copies one finished video into the bucket and closes its task."""

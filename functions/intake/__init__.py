@@ -1,1 +1,1 @@
-"""The intake package."""
+"""Admits inserted items as pending tasks, or says what is wrong with them."""

@@ -1,1 +1,1 @@
-"""The poller package."""
+"""Asks CometAPI about every due task and hands finished videos to the Copier."""

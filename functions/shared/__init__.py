@@ -1,1 +1,1 @@
-"""The shared package."""
+"""The nouns that all functions share."""

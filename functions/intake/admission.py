@@ -1,0 +1,93 @@
+"""Deciding from an inserted item itself whether it becomes a pending task."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from shared.lifecycle import Limits, ending
+from shared.task import RETRY, WORKING_ATTRIBUTES, Change, Item, Status, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TASK_ID = re.compile(r"[!-~]{1,256}")
+_HEADER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_PRINTABLE_ASCII = re.compile(r"[ -~]*")
+_RESERVED_METADATA = {"task-id", "model", "created-at", "completed-at"}
+_LONGEST_KEY_BYTES = 1024
+_METADATA_BYTES = 1200
+"""S3 allows 2 KB of user metadata; the rest is ours."""
+
+_OF_THE_LAST_RUN = frozenset(
+    {
+        *("error", "ended_at", "expires_at", "completed_at", "handoff_at", "handoffs"),
+        *("s3_uri", "size", "etag", "stored_at", *WORKING_ATTRIBUTES),
+    }
+)
+
+
+def admit(item: Item, now: int, limits: Limits) -> Change | None:
+    """Make an item a pending task, or end it as INVALID; None where it was admitted before.
+
+    It rests on the item alone, not on the kind of stream record: putting an id again arrives as a modification.
+    """
+    if item.get("status") != RETRY and ("pending_since" in item or "ended_at" in item):
+        return None
+    problem = _problem(item)
+    settled: dict[str, Any] = (
+        {**ending(Status.INVALID, now, limits), "error": {"code": "invalid_item", "message": problem}}
+        if problem
+        else {
+            "status": Status.SUBMITTED.value,
+            "progress": 0,
+            "pending_since": now,
+            "s3_key": Task.from_item(item).s3_key,
+            "updated_at": now,
+        }
+    )
+    seen = {name: item.get(name) for name in ("status", "pending_since", "ended_at", "s3_key", "metadata")}
+    stale = (_OF_THE_LAST_RUN | {"pending_since"}) & item.keys()
+    return Change(str(item.get("task_id", "")), seen, settled, frozenset(stale - settled.keys()))
+
+
+def _problem(item: Item) -> str | None:
+    """Return what the owner of the item must change, in a sentence."""
+    checks: tuple[Callable[[Item], str | None], ...] = (_task_id_problem, _s3_key_problem, _metadata_problem)
+    return next((problem for check in checks if (problem := check(item))), None)
+
+
+def _task_id_problem(item: Item) -> str | None:
+    task_id = str(item.get("task_id", ""))
+    if not _TASK_ID.fullmatch(task_id) or set(task_id) & set("/\\?#%") or not task_id.strip("."):
+        return (
+            "task_id must be the id that POST /v1/videos returned: 1 to 256 visible ASCII characters without "
+            "spaces and without any of / \\ ? # %. Insert the item again with the right id."
+        )
+    return None
+
+
+def _s3_key_problem(item: Item) -> str | None:
+    if "s3_key" not in item:
+        return None
+    key = item["s3_key"]
+    if not isinstance(key, str) or not 1 <= len(key.encode("utf-8", "replace")) <= _LONGEST_KEY_BYTES:
+        return "s3_key must be a string of 1 to 1024 bytes; change it, or remove it for videos/{task_id}.mp4."
+    if not key.isprintable() or key.startswith("/") or {".", ".."} & set(key.split("/")):
+        return "s3_key must not start with / and must not hold control characters or the path segments . and .."
+    return None
+
+
+def _metadata_problem(item: Item) -> str | None:
+    metadata = item.get("metadata", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        return "metadata must be a map of strings, for example {'project': 'trailer'}."
+    for name, value in metadata.items():
+        if not _HEADER_NAME.fullmatch(name) or name in _RESERVED_METADATA:
+            return (
+                f"metadata has the name {name!r}; names are lower-case letters, digits, '-', '_' and '.', "
+                f"and not {', '.join(sorted(_RESERVED_METADATA))}, which the service sets itself."
+            )
+        if not _PRINTABLE_ASCII.fullmatch(value):
+            return f"metadata {name!r} holds characters that S3 does not take in metadata; use printable ASCII."
+    if sum(len(name) + len(value) for name, value in metadata.items()) > _METADATA_BYTES:
+        return f"metadata is longer than {_METADATA_BYTES} bytes in all, names included; shorten it."
+    return None

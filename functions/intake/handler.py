@@ -1,0 +1,52 @@
+"""Intake: reads the table's stream and admits what was inserted, put again, or set to RETRY."""
+
+import os
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from shared.aws import CLIENT_CONFIG
+from shared.lifecycle import Limits
+from shared.settings import Settings
+from shared.task import Status
+from shared.task_table import TaskTable, read_item
+
+from intake.admission import admit
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+metrics = Metrics()
+processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: "LambdaContext") -> Any:  # noqa: ANN401 - a partial batch response
+    """Admit the items of a batch of stream records; those that fail are delivered again."""
+    return process_partial_response(event=event, record_handler=_admit, processor=processor, context=context)
+
+
+def _admit(record: dict[str, Any]) -> None:
+    image = record["dynamodb"].get("NewImage")
+    if image is None:
+        return  # the owner deleted the item: the task is cancelled
+    table, limits = _table()
+    change = admit(read_item(image), int(time.time()), limits)
+    if change is None or not table.write(change):
+        return
+    is_valid = change.set["status"] != Status.INVALID
+    metrics.add_metric("TasksAdmitted" if is_valid else "TasksInvalid", MetricUnit.Count, 1)
+    logger.info("task admitted" if is_valid else "task invalid", task_id=change.task_id, error=change.set.get("error"))
+
+
+@cache
+def _table() -> tuple[TaskTable, Limits]:
+    settings = Settings.load(os.environ)
+    table = TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table)
+    return table, Limits(deadline_seconds=0, retention_seconds=settings.retention_days * 86400)

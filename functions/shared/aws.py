@@ -1,0 +1,19 @@
+"""How this service talks to AWS."""
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+CLIENT_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    # `standard` retries throttles and dropped connections with jitter; `adaptive` would hold a whole round back
+    # for one hot partition. What still fails is found again by the next round.
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=64,
+)
+"""Time-outs in seconds; explicit, since botocore's 60 s would outlive a round."""
+
+
+def cause(error: BotoCoreError | ClientError) -> str:
+    """Return the code of AWS's error, or what kept it from answering; never a message, which may hold an address."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__

@@ -1,0 +1,96 @@
+"""Asking CometAPI, over one pool of connections that outlives rounds and invocations."""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from urllib.parse import quote
+
+import urllib3
+
+from shared.comet_api.answers import Answer, KeyRejected, Unavailable
+from shared.comet_api.parser import MAX_BODY_BYTES, parse
+
+ANSWER_SECONDS = 15.0
+"""How long one answer may take in all (the client time-out that CometAPI's documentation advises)."""
+
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=ANSWER_SECONDS)
+_CHUNK = 64 * 1024
+
+
+class ApiKey:
+    """The Bearer key; read when first needed, and anew where CometAPI rejects it."""
+
+    def __init__(self, read: Callable[[bool], str]) -> None:
+        """Take `read(force)`, which returns the key, from its store where `force`, else possibly from a cache."""
+        self._read = read
+        self._lock = Lock()
+        self._value: str | None = None
+
+    def value(self) -> str:
+        """Return the key; raises ConfigurationError where there is none."""
+        with self._lock:
+            self._value = self._value or self._read(False)  # noqa: FBT003 - see __init__
+            return self._value
+
+    def renew(self, rejected: str) -> str:
+        """Return the key in force now that `rejected` was refused: one read, however many threads ask."""
+        with self._lock:
+            if self._value == rejected:
+                self._value = self._read(True)  # noqa: FBT003 - see __init__
+            return self._value or rejected
+
+
+class CometApi:
+    """CometAPI's video route, one question a call; thread-safe."""
+
+    def __init__(self, base_url: str, key: ApiKey, connections: int) -> None:
+        """Keep up to `connections` connections open to `base_url`; nothing is asked yet."""
+        self._videos_url = base_url.rstrip("/") + "/v1/videos/"
+        self._key = key
+        # One mechanism retries, the next round, so urllib3 does not; a redirect would carry the key away.
+        self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=_TIMEOUT)
+
+    def ask(self, task_id: str) -> Answer:
+        """Ask how `task_id` stands; whatever goes wrong on the way is an answer too.
+
+        Raises ConfigurationError where there is no key.
+        """
+        key = self._key.value()
+        answer = self._get(task_id, key)
+        if isinstance(answer, KeyRejected):
+            renewed = self._key.renew(key)
+            if renewed != key:
+                return self._get(task_id, renewed)
+        return answer
+
+    def _get(self, task_id: str, key: str) -> Answer:
+        headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+        try:
+            response = self._pool.request(
+                "GET",
+                self._videos_url + quote(task_id, safe=""),
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+            )
+            body = _read(response)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Unavailable(reason=type(error).__name__)
+        if body is None:
+            return Unavailable(reason="the answer was too slow")
+        return parse(task_id, response.status, response.headers, body, time.time())
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes | None:
+    """Read a little more than any report has at the most; None where that takes too long."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    body = bytearray()
+    is_late = False
+    while chunk := response.read1(_CHUNK):
+        body += chunk
+        is_late = time.monotonic() > deadline
+        if is_late or len(body) > MAX_BODY_BYTES:
+            response.close()  # a connection with an unread rest must not be used again
+            break
+    response.release_conn()
+    return None if is_late else bytes(body)

@@ -1,0 +1,114 @@
+"""Single fields of an answer, each read totally: what cannot be believed is None."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from shared.task import Status
+
+type Layer = Mapping[str, Any]
+
+_WORDS = {
+    Status.SUBMITTED: "submitted queued pending not_start unknown created preparing starting",
+    Status.IN_PROGRESS: "in_progress processing running generating",
+    Status.SUCCESS: "success completed succeeded succeed done finished",
+    Status.FAILED: "failed failure cancelled canceled expired",
+    Status.ERROR: "error",
+}
+STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
+"""Every status word that was seen on this route, in lower case."""
+
+_URL_PATHS = (
+    ("video_url",),
+    ("metadata", "url"),
+    ("url",),
+    ("result_url",),
+    ("result", "video_url"),
+    ("video", "url"),
+    ("content", "video_url"),
+    ("fail_reason",),  # on success this field holds the URL, on failure the reason
+)
+_GOOD_CODES = ("success", "", 0, 200)
+_LONGEST_TEXT = 1000
+_LONGEST_URL = 8192
+_MILLISECONDS = 100_000_000_000
+_REQUEST_ID = re.compile(r"\s*\(request id: ([^)]*)\)")
+_URL_QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", re.IGNORECASE)
+_KEY = re.compile(r"\b(sk-|Bearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
+
+
+def first_text(layers: Iterable[Layer], *names: str) -> str | None:
+    """Return the first non-empty string under one of `names`, layer by layer."""
+    found = (layer.get(name) for layer in layers for name in names)
+    return next((value.strip() for value in found if isinstance(value, str) and value.strip()), None)
+
+
+def first_time(layers: Iterable[Layer], *names: str) -> int | None:
+    """Return the first plausible time under one of `names`, in epoch seconds."""
+    numbers = (finite(layer.get(name)) for layer in layers for name in names)
+    return next((int(n / 1000 if n > _MILLISECONDS else n) for n in numbers if n is not None and n > 0), None)
+
+
+def percent(value: object) -> int | None:
+    """Read a progress of 0 to 100 from an int, a fraction of 1, a numeric string, or "30%"."""
+    text = value.strip() if isinstance(value, str) else ""
+    number = finite(text.removesuffix("%") if text else value)
+    if number is None:
+        return None
+    is_decimal = isinstance(value, float) or ("." in text and not text.endswith("%"))
+    return max(0, min(100, round(number * 100 if is_decimal and number <= 1 else number)))
+
+
+def finite(value: object) -> float | None:
+    """Read a finite number from a number or a numeric string."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def video_url(layers: Sequence[Layer]) -> str | None:
+    """Return the first http(s) URL at any place where one was ever seen."""
+    for layer in layers:
+        for path in _URL_PATHS:
+            value: object = layer
+            for name in path:
+                value = value.get(name) if isinstance(value, Mapping) else None
+            if isinstance(value, str) and _is_url(value.strip()):
+                return value.strip()
+    return None
+
+
+def error_of(layers: Iterable[Layer]) -> tuple[str | None, str | None, str | None]:
+    """Return code, message and request id of the first error in `layers`, in either of its shapes.
+
+    The message is CometAPI's own, but bounded, and without the parts that would be a credential or
+    differ from one answer to the next.
+    """
+    code = message = None
+    for layer in layers:
+        error = layer.get("error")
+        nested = error if isinstance(error, Mapping) else {"message": error}
+        own = {} if layer.get("code") in _GOOD_CODES else {"code": layer.get("code"), "message": layer.get("message")}
+        code = code or first_text([nested, own], "code", "type")
+        message = message or first_text([nested, own, layer], "message", "fail_reason")
+    request_id = _REQUEST_ID.search(message or "")
+    return (
+        safe_text(code) if code else None,
+        safe_text(_REQUEST_ID.sub("", message)) if message else None,
+        request_id.group(1) if request_id else None,
+    )
+
+
+def safe_text(text: str) -> str:
+    """Return `text` fit for the table and the log: bounded, encodable, without credentials."""
+    shown = _KEY.sub(r"\1…", _URL_QUERY.sub(r"\1?…", text)).encode("utf-8", "replace").decode()
+    return shown if len(shown) <= _LONGEST_TEXT else shown[: _LONGEST_TEXT - 1] + "…"
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("https://", "http://")) and len(text) <= _LONGEST_URL
