@@ -95,7 +95,7 @@ def error_of(layers: Iterable[Layer]) -> tuple[str | None, str | None, str | Non
         nested = error if isinstance(error, Mapping) else {"message": error}
         own = {} if layer.get("code") in _GOOD_CODES else {"code": layer.get("code"), "message": layer.get("message")}
         code = code or first_text([nested, own], "code", "type")
-        message = message or first_text([nested, own, layer], "message", "fail_reason")
+        message = message or first_text([nested, own], "message") or first_text([layer], "fail_reason")
     request_id = _REQUEST_ID.search(message or "")
     return (
         safe_text(code) if code else None,

@@ -1,0 +1,15 @@
+import pytest
+from shared.lifecycle import Limits
+from shared.task import Task
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(deadline_seconds=24 * 3600, retention_seconds=30 * 86400)
+
+
+def pending(age: int = 300, **attributes: object) -> Task:
+    item = {"task_id": "task_x", "pending_since": NOW - age, "status": "SUBMITTED", "progress": 0, **attributes}
+    return Task.from_item({name: value for name, value in item.items() if value is not None})
