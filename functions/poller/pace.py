@@ -10,7 +10,7 @@ FAILURES_IN_A_ROW = 5
 """So many transport failures or 5xx in a row, across tasks, are the gateway's and not a task's."""
 
 SUSPICIOUS_TASKS = 5
-"""So few unknown tasks can be mistakes; more, and most of all, mean that the key is of another account."""
+"""Fewer unknown tasks can be mistakes; so many, and most of a round, mean that the key is of another account."""
 
 _DEFAULT_RETRY_AFTER = 15.0
 
@@ -58,6 +58,9 @@ class Gauge:
                 self.stopped = True
 
 
-def is_suspicious(unknown: int, known: int) -> bool:
-    """Tell whether so many unknown tasks, beside so many known ones, mean a wrong key rather than wrong ids."""
-    return unknown >= SUSPICIOUS_TASKS and unknown > known
+def is_doubtful(unknown: int, known: int, pending: int) -> bool:
+    """Tell whether a round's unknown tasks may be the key's fault: they outnumber the known ones, and others wait.
+
+    It looks at all that is pending, since old tasks are asked about a few at a time.
+    """
+    return pending >= SUSPICIOUS_TASKS and unknown > known

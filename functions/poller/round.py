@@ -16,7 +16,7 @@ from shared.task import Change, HandOff, Task
 from shared.task_table import TaskTable
 
 from poller.lambdas import Lambdas
-from poller.pace import Gauge, Pace, is_suspicious
+from poller.pace import SUSPICIOUS_TASKS, Gauge, Pace, is_doubtful
 from poller.remarks import remark
 
 logger = Logger(child=True)
@@ -59,8 +59,8 @@ class Round:
         self._unknown: list[tuple[Task, UnknownTask]] = []
         self._lock = Lock()
 
-    def run(self, due: list[Task], pending: list[Task]) -> None:
-        """Ask about all `due` tasks; the other `pending` ones help to judge whether the key is the right one.
+    def run(self, due: list[Task], pending: int) -> None:
+        """Ask about all `due` tasks, of so many `pending` ones in all.
 
         Raises ConfigurationError where there is no API key.
         """
@@ -94,17 +94,17 @@ class Round:
             else:
                 self._settle(task, answer)
 
-    def _settle_unknown(self, pending: list[Task]) -> None:
+    def _settle_unknown(self, pending: int) -> None:
         """Judge all unknown tasks together: where they are most of the round, the key is wrong and not their ids."""
-        asked = {task.task_id for task, _ in self._unknown}
-        suspects = len(asked) + sum(1 for t in pending if t.not_found_answers and t.task_id not in asked)
-        if self._unknown and is_suspicious(suspects, known=self.gauge.answers[Report.__name__]):
-            self._count("SuspiciousRounds")
-            logger.error(
-                "CometAPI knows hardly any of the tasks: the API key is probably of another account. No task is "
-                "changed; store the right key under CometApiKeyParameter.",
-                unknown_tasks=suspects,
-            )
+        unknown = len(self._unknown)
+        if is_doubtful(unknown, self.gauge.answers[Report.__name__], pending):
+            if unknown >= SUSPICIOUS_TASKS:
+                self._count("SuspiciousRounds")
+                logger.error(
+                    "CometAPI knows hardly any of the tasks: the API key is probably of another account. No task is "
+                    "changed; store the right key in the SSM parameter that CometApiKeyParameter names.",
+                    unknown_tasks=unknown,
+                )
             return
         for task, answer in self._unknown:
             self._settle(task, answer)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 from shared.task import Status, Task
 from shared.task_table import Segment
@@ -66,7 +66,7 @@ class Tick:
         # Another order each time, so that no task starves behind others that are slow or stop the round.
         due.sort(key=lambda task: hash((task.task_id, int(now))))
         asked = Round(self.tools, self.pace, ends)
-        asked.run(due, pending)
+        asked.run(due, len(pending))
         self.counts += asked.counts
         self.counts["Rounds"] += 1
         self.counts.update({f"Answers{name}": count for name, count in asked.gauge.answers.items()})
@@ -81,13 +81,13 @@ class Tick:
         return next_poll_at(task.task_id, task.pending_since or 0, after, self.cadence.interval)
 
     def _next_round_at(self, pending: list[Task], started: float, now: float) -> float:
-        """Return the start of the first round to come in which a task is due."""
+        """Return the start of the first round to come in which a task is due; infinity where there is none."""
+        if not pending:
+            return inf
         interval = self.cadence.interval
-        first_due = min((self._due(task, now) for task in pending), default=float("inf"))
-        rounds = max(
-            ceil((max(first_due, self.pace.resume_at) - started) / interval), int((now - started) // interval) + 1
-        )
-        return started + rounds * interval
+        first_due = max(min(self._due(task, now) for task in pending), self.pace.resume_at)
+        following = int((now - started) // interval) + 1
+        return started + interval * max(ceil((first_due - started) / interval), following)
 
     def _fan_out(self, pending: int) -> Segment:
         """Start a worker for every other share of the tasks; keep the first."""

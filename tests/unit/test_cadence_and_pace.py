@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from poller.cadence import next_poll_at
-from poller.pace import Gauge, Pace, is_suspicious
+from poller.pace import Gauge, Pace, is_doubtful
 from shared.comet_api import Answer, KeyRejected, Misdirected, Report, Throttled, Unavailable, UnknownTask, Unreadable
 from shared.task import Status
 
@@ -64,7 +64,8 @@ def test_a_429_stops_halves_and_waits_then_recovers_step_by_step() -> None:
 
 
 def test_a_wrong_key_is_told_from_wrong_ids() -> None:
-    assert is_suspicious(unknown=5, known=0)
-    assert is_suspicious(unknown=6, known=5)
-    assert not is_suspicious(unknown=4, known=0)
-    assert not is_suspicious(unknown=5, known=5)
+    assert is_doubtful(unknown=5, known=0, pending=5)
+    assert is_doubtful(unknown=6, known=5, pending=11)
+    assert is_doubtful(unknown=1, known=0, pending=5)
+    assert not is_doubtful(unknown=4, known=0, pending=4)
+    assert not is_doubtful(unknown=5, known=5, pending=10)

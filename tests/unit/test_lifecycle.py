@@ -33,7 +33,7 @@ SILENT: list[Answer] = [
 ]
 
 
-def report(status: str | None, **fields: Any) -> Report:  # noqa: ANN401 - a Report's own fields
+def report(status: str | None, **fields: Any) -> Report:
     return Report(status=Status(status) if status else None, word=status or "upscaling", **fields)
 
 

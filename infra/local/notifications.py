@@ -1,0 +1,52 @@
+"""Two listeners for stored videos, as users would build them: a queue behind SNS and a queue behind EventBridge."""
+
+import json
+import uuid
+from collections import Counter
+from typing import Any
+from urllib.parse import unquote_plus
+
+from infra.local.aws import LocalAws
+
+
+class Notifications:
+    """Collects which objects were announced from now on, and how often, on each of the two ways."""
+
+    def __init__(self, aws: LocalAws, topic_arn: str, bucket: str) -> None:
+        self._aws = aws
+        self.by_sns: Counter[str] = Counter()
+        self.by_eventbridge: Counter[str] = Counter()
+        name = f"videos-{uuid.uuid4().hex[:8]}"
+        self._sns_queue, arn = self._queue(f"{name}-sns")
+        aws.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
+        self._eventbridge_queue, arn = self._queue(f"{name}-eventbridge")
+        detail = {"bucket": {"name": [bucket]}}
+        pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+        aws.events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        aws.events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def collect(self) -> None:
+        """Add what has arrived since the last call to `by_sns` and `by_eventbridge`, keyed by object key."""
+        for body in self._receive(self._sns_queue):
+            message = json.loads(body["Message"])
+            # S3 greets a newly configured topic with a test event, which has no records.
+            self.by_sns.update(unquote_plus(record["s3"]["object"]["key"]) for record in message.get("Records", []))
+        for body in self._receive(self._eventbridge_queue):
+            self.by_eventbridge[body["detail"]["object"]["key"]] += 1
+
+    def at_least(self, videos: int) -> bool:
+        """Return whether each way has announced so many videos; the same one twice counts twice."""
+        return min(self.by_sns.total(), self.by_eventbridge.total()) >= videos
+
+    def _queue(self, name: str) -> tuple[str, str]:
+        url = self._aws.sqs.create_queue(QueueName=name)["QueueUrl"]
+        attributes = self._aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return url, attributes["Attributes"]["QueueArn"]
+
+    def _receive(self, url: str) -> list[dict[str, Any]]:
+        bodies: list[dict[str, Any]] = []
+        while messages := self._aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [json.loads(message["Body"]) for message in messages]
+            for message in messages:
+                self._aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies

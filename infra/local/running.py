@@ -1,0 +1,72 @@
+"""The local stack that `make up` leaves running, as .local/stack.json records it."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from infra.local.aws import LocalAws
+from infra.local.ministack import ROOT
+from infra.local.process import Program, uninterrupted
+from infra.local.stack import LocalStack
+
+RECORD = ROOT / ".local" / "stack.json"
+FOLDER = ROOT / ".local" / "up"
+
+
+class NothingRunningError(Exception):
+    """There is no stack to speak to."""
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """Where a running local stack is, and which programs it consists of."""
+
+    aws_url: str
+    cometapi_url: str
+    api_key: str
+    outputs: dict[str, str]
+    programs: list[Program]
+
+    @classmethod
+    def of(cls, stack: LocalStack) -> "RunningStack":
+        """Describe a stack that was started."""
+        cometapi = stack.cometapi
+        return cls(stack.aws.url, cometapi.base_url, cometapi.api_key, stack.outputs, stack.all_programs())
+
+    @classmethod
+    def load(cls, record: Path = RECORD) -> "RunningStack":
+        """Read the record; NothingRunningError where there is none or its programs have ended."""
+        running = cls.recorded(record)
+        if running is None or not all(program.running for program in running.programs):
+            raise NothingRunningError("No local stack is running here. Start one with `make up`.")
+        return running
+
+    @classmethod
+    def recorded(cls, record: Path = RECORD) -> "RunningStack | None":
+        """Read the record, whether its programs still run or not; None where there is none."""
+        if not record.exists():
+            return None
+        content = json.loads(record.read_text())
+        return cls(**content | {"programs": [Program(**program) for program in content["programs"]]})
+
+    def save(self, record: Path = RECORD) -> None:
+        """Write the record, whole or not at all."""
+        content = {**vars(self), "programs": [program.to_json() for program in self.programs]}
+        unfinished = record.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(content, indent=2) + "\n")
+        unfinished.replace(record)
+
+    def stop(self, record: Path = RECORD) -> None:
+        """Stop every program that still runs, and forget the stack."""
+        with uninterrupted():
+            for program in reversed(self.programs):
+                program.stop()
+            record.unlink(missing_ok=True)
+            shutil.rmtree(FOLDER, ignore_errors=True)
+
+    @cached_property
+    def aws(self) -> LocalAws:
+        """Its boto3 clients."""
+        return LocalAws(self.aws_url)

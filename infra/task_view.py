@@ -1,0 +1,125 @@
+"""Tasks as a person reads them: one row each, in a live table or as plain lines."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+STYLES = {"stored": "green", "pending": "cyan", "ended without a video": "red"}
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """What an item says of its task; times are epoch seconds, None where the item does not say."""
+
+    task_id: str
+    status: str
+    progress: int
+    since: int | None
+    ended_at: int | None
+    s3_uri: str
+    size: int
+    error: str
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> "TaskRow":
+        """Read an item of the tasks table, as the service or a user wrote it."""
+        error = item.get("error")
+        return cls(
+            task_id=str(item.get("task_id", "")),
+            status=str(item.get("status", "")),
+            progress=_number(item.get("progress")) or 0,
+            since=_number(item.get("created_at")) or _number(item.get("pending_since")),
+            ended_at=_number(item.get("ended_at")),
+            s3_uri=str(item.get("s3_uri", "")),
+            size=_number(item.get("size")) or 0,
+            error=str(error.get("message", "")) if isinstance(error, Mapping) else str(error or ""),
+        )
+
+    @property
+    def outcome(self) -> str:
+        """Whether the task is stored, pending or ended without a video."""
+        if self.ended_at is None:
+            return "pending"
+        return "stored" if self.s3_uri else "ended without a video"
+
+    @property
+    def stage(self) -> str:
+        """The status, in the words of a person where the bare one would mislead."""
+        if self.outcome == "stored":
+            return "STORED"
+        if self.outcome == "pending" and self.status == "SUCCESS":
+            return "COPYING"
+        return self.status or "INSERTED"
+
+    @property
+    def result(self) -> str:
+        """Size and place of the video, or why there is none."""
+        return f"{decimal(self.size)}  {self.s3_uri}" if self.s3_uri else self.error
+
+    def age(self, now: float) -> str:
+        """Return how long it has taken so far, or in all."""
+        if self.since is None:
+            return ""
+        seconds = max(0, int((self.ended_at or now) - self.since))
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours} h {minutes:02}" if hours else f"{minutes}:{seconds:02}"
+
+    def line(self) -> str:
+        """Return the task as one line of plain text."""
+        progress = f" {self.progress} %" if self.outcome == "pending" else ""
+        return f"{self.task_id}  {self.stage}{progress}  {self.result}".rstrip()
+
+
+def task_table(rows: Sequence[TaskRow], height: int | None = None, now: float | None = None) -> Table:
+    """Return a table with a progress bar per task, of at most `height` tasks, those that are pending first to stay."""
+    shown = _that_fit(rows, height)
+    columns = [
+        Column("Task", no_wrap=True, overflow="ellipsis", max_width=37, min_width=13),
+        Column("Status", no_wrap=True),
+        Column("Progress", width=12),
+        Column("Age", justify="right", no_wrap=True),
+        Column("Result", ratio=1, overflow="fold"),
+    ]
+    caption = _summary(rows) + (f" ({len(rows) - len(shown)} not shown)" if len(shown) < len(rows) else "")
+    table = Table(*columns, caption=caption, caption_justify="left", expand=True, box=None, padding=(0, 2, 0, 0))
+    for row in shown:
+        _add(table, row, time.time() if now is None else now)
+    return table
+
+
+def _add(table: Table, row: TaskRow, now: float) -> None:
+    style = STYLES[row.outcome]
+    done = 100 if row.outcome == "stored" else row.progress
+    bar = ProgressBar(total=100, completed=done, width=12, complete_style=style, finished_style=style)
+    # The end of the address is the task's own id: cut it there where the terminal is narrow.
+    result = Text(row.result, no_wrap=bool(row.s3_uri), overflow="ellipsis" if row.s3_uri else "fold")
+    table.add_row(escape(row.task_id), Text(row.stage, style=style), bar, row.age(now), result)
+
+
+def _that_fit(rows: Sequence[TaskRow], height: int | None) -> list[TaskRow]:
+    ordered = sorted(rows, key=lambda row: (row.since is None, row.since or 0, row.task_id))
+    if height is None or len(ordered) <= height:
+        return ordered
+    pending = [row for row in ordered if row.outcome == "pending"]
+    ended = sorted((row for row in ordered if row.outcome != "pending"), key=lambda row: row.ended_at or 0)
+    kept = {row.task_id for row in (ended + pending)[-height:]}
+    return [row for row in ordered if row.task_id in kept]
+
+
+def _summary(rows: Sequence[TaskRow]) -> str:
+    counts = Counter(row.outcome for row in rows)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in STYLES if counts[outcome]) or "no tasks yet"
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, Decimal | int) and not isinstance(value, bool) else None

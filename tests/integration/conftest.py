@@ -1,0 +1,45 @@
+"""The real functions over moto's AWS and, by real HTTP, the simulated CometAPI."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+from shared.task_table import TaskTable
+
+from infra.local.cometapi import SimulatedCometApi
+from tests.template import table_schema
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TABLE = "tasks"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def dynamodb(aws: None) -> "DynamoDBClient":  # noqa: ARG001
+    client = boto3.client("dynamodb", region_name="us-east-1")
+    client.create_table(TableName=TABLE, **table_schema())
+    return client
+
+
+@pytest.fixture
+def table(dynamodb: "DynamoDBClient") -> TaskTable:
+    return TaskTable(dynamodb, TABLE)
+
+
+@pytest.fixture
+def comet_api() -> Iterator[SimulatedCometApi]:
+    with SimulatedCometApi(render_seconds=0) as simulated:
+        yield simulated
