@@ -7,10 +7,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := functions:.
 export SAM_CLI_TELEMETRY := 0
 SAM := .tools/sam/bin/sam
-SEEDS ?= 100000
 ENVIRONMENT ?= default
 
-.PHONY: help setup demo up down watch test check format build deploy simulate mutate lock clean
+.PHONY: help setup demo up down watch test check format build deploy mutate bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +55,7 @@ check: .venv/installed .tools/sam/installed ## Format, lint, types and template 
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.tools/sam/bin/cfn-lint
-	@$(SAM) validate --lint > .tools/validate.log 2>&1 || { cat .tools/validate.log; exit 1; }
+	@AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint > .tools/validate.log 2>&1 || { cat .tools/validate.log; exit 1; }
 
 format: .venv/installed ## Format the code and mend what lint can mend
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
@@ -64,11 +63,11 @@ format: .venv/installed ## Format the code and mend what lint can mend
 test: setup ## Every test: unit, integration, simulation, then the real stack
 	@.venv/bin/pytest
 
-simulate: .venv/installed ## Run the simulation over SEEDS=100000 seeds
-	@.venv/bin/python -m tests.simulation --seeds $(SEEDS)
-
 mutate: .venv/installed ## Test the tests: mutate the parser and the lifecycle
-	@.venv/bin/mutmut run
+	@.venv/bin/python -m tests.mutation
+
+bench: .venv/installed ## Measure, and compare in ratios
+	@.venv/bin/python -m tests.benchmarks
 
 lock: $(UV) ## Pin all packages anew, by version and hash
 	@compile='$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.13'; \
