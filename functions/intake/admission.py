@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.lifecycle import Limits, ending
-from shared.task import RETRY, WORKING_ATTRIBUTES, Change, Item, Status, Task
+from shared.task import ABSENT, RETRY, WORKING_ATTRIBUTES, Change, Item, Status, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def admit(item: Item, now: int, limits: Limits) -> Change | None:
             "updated_at": now,
         }
     )
-    seen = {name: item.get(name) for name in ("status", "pending_since", "ended_at", "s3_key", "metadata")}
+    seen = {name: item.get(name, ABSENT) for name in ("status", "pending_since", "ended_at", "s3_key", "metadata")}
     stale = (_OF_THE_LAST_RUN | {"pending_since"}) & item.keys()
     return Change(str(item.get("task_id", "")), seen, settled, frozenset(stale - settled.keys()))
 
@@ -66,9 +66,9 @@ def _task_id_problem(item: Item) -> str | None:
 
 
 def _s3_key_problem(item: Item) -> str | None:
-    if "s3_key" not in item:
+    key = item.get("s3_key")
+    if key is None:
         return None
-    key = item["s3_key"]
     if not isinstance(key, str) or not 1 <= len(key.encode("utf-8", "replace")) <= _LONGEST_KEY_BYTES:
         return "s3_key must be a string of 1 to 1024 bytes; change it, or remove it for videos/{task_id}.mp4."
     if not key.isprintable() or key.startswith("/") or {".", ".."} & set(key.split("/")):
@@ -77,7 +77,9 @@ def _s3_key_problem(item: Item) -> str | None:
 
 
 def _metadata_problem(item: Item) -> str | None:
-    metadata = item.get("metadata", {})
+    metadata = item.get("metadata")
+    if metadata is None:
+        return None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         return "metadata must be a map of strings, for example {'project': 'trailer'}."
     for name, value in metadata.items():

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from math import ceil, inf
+from zlib import crc32
 
 from shared.task import Status, Task
 from shared.task_table import Segment
@@ -64,7 +65,7 @@ class Tick:
         if not due or now < self.pace.resume_at:
             return
         # Another order each time, so that no task starves behind others that are slow or stop the round.
-        due.sort(key=lambda task: hash((task.task_id, int(now))))
+        due.sort(key=lambda task: crc32(f"{int(now)} {task.task_id}".encode("utf-8", "replace")))
         asked = Round(self.tools, self.pace, ends)
         asked.run(due, len(pending))
         self.counts += asked.counts

@@ -69,7 +69,7 @@ def miss_handoff(task: Task, error: CopyError, now: int) -> Change:
     backoff = min(_FIRST_BACKOFF_SECONDS * 2 ** max(0, task.handoffs - 1), _LONGEST_BACKOFF_SECONDS)
     return Change(
         task_id=task.task_id,
-        expected={"pending_since": task.item.get("pending_since"), "handoffs": task.item.get("handoffs")},
+        expected={name: task.seen[name] for name in ("pending_since", "handoffs")},
         set={"lease_until": now + backoff, "error": _error(error.code, error.message), "updated_at": now},
     )
 
@@ -105,7 +105,7 @@ def _end_from_copier(task: Task, status: Status, now: int, limits: Limits, also:
     # Only the generation must be the one that was copied: what the Poller noted meanwhile does not matter.
     return Change(
         task_id=task.task_id,
-        expected={"pending_since": task.item.get("pending_since")},
+        expected={"pending_since": task.seen["pending_since"]},
         set={**ending(status, now, limits), **also},
         remove=frozenset({"pending_since", *WORKING_ATTRIBUTES, *({"error"} - also.keys())}),
     )

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 type Item = Mapping[str, Any]
 
 RETRY = "RETRY"
 """What a user sets `status` to, to have an ended task tried again."""
+
+
+ABSENT: Final = object()
+"""Stands for an attribute that an item lacks; None is DynamoDB's NULL, which the JSON of an answer may bring."""
 
 
 class Status(StrEnum):
@@ -75,15 +79,15 @@ class Task:
 
     @property
     def seen(self) -> Item:
-        """The attributes that a decision rests on, as they were read; None where absent."""
-        return {name: self.item.get(name) for name in _GUARDS}
+        """The attributes that a decision rests on, as they were read."""
+        return {name: self.item.get(name, ABSENT) for name in _GUARDS}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One conditional write: it happens only while every attribute of `expected` still is what it was.
 
-    None in `expected` stands for an absent attribute. An item that its owner deleted is never brought back.
+    An item that its owner deleted is never brought back.
     """
 
     task_id: str

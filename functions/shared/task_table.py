@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from shared.task import Change, Task
+from shared.task import ABSENT, Change, Task
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,8 +75,10 @@ def update_request(table_name: str, change: Change) -> dict[str, Any]:
     # Without this an update of an item that its owner deleted would bring it back.
     conditions = ["attribute_exists(task_id)"]
     for name, value in change.expected.items():
-        if value is None:
+        if value is ABSENT:
             conditions.append(f"attribute_not_exists({alias[name]})")
+        elif value is None:
+            conditions.append(f"attribute_exists({alias[name]})")
         else:
             conditions.append(f"{alias[name]} = :was{alias[name][1:]}")
             values[f":was{alias[name][1:]}"] = value

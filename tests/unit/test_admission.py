@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from intake.admission import admit
 from shared.lifecycle import Limits
+from shared.task import ABSENT
 from shared.task_table import read_item
 
 from tests.unit.conftest import NOW
@@ -60,11 +61,11 @@ def test_admission_rests_on_what_the_record_shows(limits: Limits) -> None:
     change = admit({"task_id": "t", "s3_key": "a.mp4"}, NOW, limits)
     assert change
     assert change.expected == {
-        "status": None,
-        "pending_since": None,
-        "ended_at": None,
+        "status": ABSENT,
+        "pending_since": ABSENT,
+        "ended_at": ABSENT,
         "s3_key": "a.mp4",
-        "metadata": None,
+        "metadata": ABSENT,
     }
 
 
@@ -112,6 +113,7 @@ def test_a_malformed_item_is_told_what_to_change(item: dict[str, object], word: 
         {"s3_key": "a/é/..b.mp4"},
         {"s3_key": "a" * 1024},
         {"metadata": {}},
+        {"metadata": None, "s3_key": None, "error": None, "video_url": None},
         {"metadata": {"project": "trailer", "x-y_z.1": "b" * 1000}},
     ],
 )
@@ -119,4 +121,4 @@ def test_a_sound_item_is_admitted(item: dict[str, object], limits: Limits) -> No
     change = admit({"task_id": "task_x", **item}, NOW, limits)
     assert change
     assert change.set["pending_since"] == NOW
-    assert change.set["s3_key"] == item.get("s3_key", f"videos/{item.get('task_id', 'task_x')}.mp4")
+    assert change.set["s3_key"] == (item.get("s3_key") or f"videos/{item.get('task_id', 'task_x')}.mp4")

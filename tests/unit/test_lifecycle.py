@@ -18,7 +18,7 @@ from shared.comet_api import (
 )
 from shared.errors import CopyInterrupted, VideoRefused
 from shared.lifecycle import LEASE_SECONDS, MAX_HANDOFFS, Limits, close, decide, miss_handoff, refuse_copy
-from shared.task import HandOff, Status, Task
+from shared.task import ABSENT, HandOff, Status, Task
 
 from tests.unit.conftest import NOW, pending
 
@@ -219,8 +219,8 @@ def test_every_decision_rests_on_what_was_seen(limits: Limits) -> None:
         found = decide(task, answer, NOW, limits)
         assert found
         assert found.expected == {
-            "pending_since": NOW - 300, "status": "SUBMITTED", "progress": 0, "handoffs": 1, "lease_until": None,
-            "no_url_since": None, "not_found_answers": None,
+            "pending_since": NOW - 300, "status": "SUBMITTED", "progress": 0, "handoffs": 1, "lease_until": ABSENT,
+            "no_url_since": ABSENT, "not_found_answers": ABSENT,
         }  # fmt: skip
 
 
