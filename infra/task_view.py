@@ -2,17 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from rich.console import RenderableType
 from rich.filesize import decimal
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+WIDE = 120
+NARROW_ID = 13
 STYLES = {"stored": "green", "pending": "cyan", "ended without a video": "red"}
 
 
@@ -34,14 +36,14 @@ class TaskRow:
         """Read an item of the tasks table, as the service or a user wrote it."""
         error = item.get("error")
         return cls(
-            task_id=str(item.get("task_id", "")),
-            status=str(item.get("status", "")),
+            task_id=_text(item.get("task_id")),
+            status=_text(item.get("status")),
             progress=_number(item.get("progress")) or 0,
             since=_number(item.get("created_at")) or _number(item.get("pending_since")),
             ended_at=_number(item.get("ended_at")),
-            s3_uri=str(item.get("s3_uri", "")),
+            s3_uri=_text(item.get("s3_uri")),
             size=_number(item.get("size")) or 0,
-            error=str(error.get("message", "")) if isinstance(error, Mapping) else str(error or ""),
+            error=_text(error.get("message") if isinstance(error, Mapping) else error),
         )
 
     @property
@@ -59,6 +61,11 @@ class TaskRow:
         if self.outcome == "pending" and self.status == "SUCCESS":
             return "COPYING"
         return self.status or "INSERTED"
+
+    @property
+    def s3_key(self) -> str:
+        """The key of the stored video, else nothing."""
+        return self.s3_uri.removeprefix("s3://").partition("/")[2]
 
     @property
     def result(self) -> str:
@@ -80,40 +87,41 @@ class TaskRow:
         return f"{self.task_id}  {self.stage}{progress}  {self.result}".rstrip()
 
 
-def task_table(rows: Sequence[TaskRow], height: int | None = None, now: float | None = None) -> Table:
-    """Return a table with a progress bar per task, of at most `height` tasks, those that are pending first to stay."""
+def task_table(rows: Sequence[TaskRow], width: int, height: int, now: float | None = None) -> Table:
+    """Return a table of `width` columns, a progress bar per task, of at most `height` tasks: pending ones stay."""
     shown = _that_fit(rows, height)
+    wide = width >= WIDE
     columns = [
-        Column("Task", no_wrap=True, overflow="ellipsis", max_width=37, min_width=13),
-        Column("Status", no_wrap=True),
-        Column("Progress", width=12),
-        Column("Age", justify="right", no_wrap=True),
-        Column("Result", ratio=1, overflow="fold"),
+        Column("Task", no_wrap=True, overflow="ellipsis", max_width=None if wide else NARROW_ID),
+        Column("Status", no_wrap=True, min_width=11),
+        Column("Progress", width=10),
+        Column("Age", justify="right", no_wrap=True, min_width=4),
+        Column("Result", ratio=1),
     ]
     caption = _summary(rows) + (f" ({len(rows) - len(shown)} not shown)" if len(shown) < len(rows) else "")
     table = Table(*columns, caption=caption, caption_justify="left", expand=True, box=None, padding=(0, 2, 0, 0))
     for row in shown:
-        _add(table, row, time.time() if now is None else now)
+        table.add_row(*_cells(row, time.time() if now is None else now, wide=wide))
     return table
 
 
-def _add(table: Table, row: TaskRow, now: float) -> None:
+def _cells(row: TaskRow, now: float, *, wide: bool) -> Iterable[RenderableType]:
     style = STYLES[row.outcome]
     done = 100 if row.outcome == "stored" else row.progress
-    bar = ProgressBar(total=100, completed=done, width=12, complete_style=style, finished_style=style)
-    # The end of the address is the task's own id: cut it there where the terminal is narrow.
-    result = Text(row.result, no_wrap=bool(row.s3_uri), overflow="ellipsis" if row.s3_uri else "fold")
-    table.add_row(escape(row.task_id), Text(row.stage, style=style), bar, row.age(now), result)
+    bar = ProgressBar(total=100, completed=done, width=10, complete_style=style, finished_style=style)
+    place = row.s3_uri if wide else row.s3_key
+    # The end of an address is the task's own id, so it may be cut; a reason may not.
+    result = Text(f"{decimal(row.size)}  {place}", no_wrap=True, overflow="ellipsis") if place else Text(row.error)
+    return Text(row.task_id), Text(row.stage, style=style), bar, row.age(now), result
 
 
-def _that_fit(rows: Sequence[TaskRow], height: int | None) -> list[TaskRow]:
-    ordered = sorted(rows, key=lambda row: (row.since is None, row.since or 0, row.task_id))
-    if height is None or len(ordered) <= height:
-        return ordered
-    pending = [row for row in ordered if row.outcome == "pending"]
-    ended = sorted((row for row in ordered if row.outcome != "pending"), key=lambda row: row.ended_at or 0)
+def _that_fit(rows: Sequence[TaskRow], height: int) -> Sequence[TaskRow]:
+    if len(rows) <= height:
+        return rows
+    pending = [row for row in rows if row.outcome == "pending"]
+    ended = sorted((row for row in rows if row.outcome != "pending"), key=lambda row: row.ended_at or 0)
     kept = {row.task_id for row in (ended + pending)[-height:]}
-    return [row for row in ordered if row.task_id in kept]
+    return [row for row in rows if row.task_id in kept]
 
 
 def _summary(rows: Sequence[TaskRow]) -> str:
@@ -123,3 +131,8 @@ def _summary(rows: Sequence[TaskRow]) -> str:
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    # Some words come from strangers, and a terminal obeys control characters.
+    return "".join(character if character.isprintable() else " " for character in str(value or ""))

@@ -36,16 +36,23 @@ class TaskTableReader:
         self._seen: dict[str, TaskRow] = {}
 
     def rows(self) -> list[TaskRow]:
-        """Return the tasks as they are now. Costs one page of 1 MB, and of a larger table what is pending."""
+        """Return the tasks as they are now, oldest first, none changing its place while it is watched.
+
+        Each call reads one page of 1 MB, and of a larger table what is pending.
+        """
+        now = self._read()
+        new = sorted(now.keys() - self._seen.keys(), key=lambda task_id: (now[task_id].since or 0, task_id))
+        self._seen = {task_id: now[task_id] for task_id in (*self._seen, *new) if task_id in now}
+        return list(self._seen.values())
+
+    def _read(self) -> dict[str, TaskRow]:
         page = self._dynamodb.scan(TableName=self._table)
         if "LastEvaluatedKey" not in page:
-            self._seen = _by_id(page["Items"])
-            return list(self._seen.values())
+            return _by_id(page["Items"])
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, IndexName="pending")
         pending = _by_id(item for page in pages for item in page["Items"])
         left = [task_id for task_id, row in self._seen.items() if row.ended_at is None and task_id not in pending]
-        self._seen |= pending | self._get(left)
-        return list(self._seen.values())
+        return self._seen | pending | self._get(left)
 
     def _get(self, task_ids: Sequence[str]) -> dict[str, TaskRow]:
         found: dict[str, TaskRow] = {}
@@ -65,7 +72,8 @@ def _live(read: Callable[[], Sequence[TaskRow]], console: Console, done: Done) -
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             rows = read()
-            live.update(task_table(rows, max(1, console.height - LINES_AROUND_THE_TABLE)), refresh=True)
+            height = max(1, console.height - LINES_AROUND_THE_TABLE)
+            live.update(task_table(rows, console.width, height), refresh=True)
             if done(rows):
                 return rows
             time.sleep(INTERVAL_SECONDS)

@@ -1,88 +1,76 @@
-"""Copying one video: from its URL into the bucket, verified, once."""
+"""Copying the video of one task: once, whole, and into a place that is its own."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from copier.patience import Deadline, OutOfTime
+from copier.transfer import Transfer
+from copier.video_bucket import KeyTaken, StoredVideo, VideoBucket
+from copier.video_host import HostRules, UrlExpired
 from shared.errors import CopyInterrupted, VideoRefused
 from shared.task import Task
 
-from copier.video_bucket import KeyTaken, StoredObject, VideoBucket
-from copier.video_source import Video, VideoSource
-
-PART_BYTES = 8 * 1024 * 1024
-_MP4_KINDS = {"", "video/mp4", "application/octet-stream", "binary/octet-stream", "application/mp4"}
+_LONGEST_VALUE = 256
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 
-def copy_video(
-    task: Task, url: str, source: VideoSource, bucket: VideoBucket, max_bytes: int, seconds_left: Callable[[], float]
-) -> StoredObject:
-    """Copy the video at `url` to the task's key; returns the object, also where it was stored before.
+@dataclass(frozen=True, slots=True)
+class Copier:
+    """What it takes to copy: a bucket, rules for video hosts, and where to get a fresh URL for a task id."""
 
-    Raises VideoRefused where it never can be stored, CopyInterrupted where another attempt may store it.
-    """
-    stored = _own(task, bucket.find(task.s3_key))
-    if stored:
-        return stored
-    with source.open(url) as video:
-        if (video.length or 0) > max_bytes:
-            raise _too_large(max_bytes)
-        parts = _parts(video, max_bytes, seconds_left)
-        first = next(parts, b"")
-        content_type = _verified_type(video.content_type, first)
-        with suppress(KeyTaken):  # another copy was faster, or somebody else: the object itself tells
-            bucket.write(task.s3_key, content_type, _metadata(task), (p for s in ([first], parts) for p in s))
-    stored = _own(task, bucket.find(task.s3_key))
+    bucket: VideoBucket
+    rules: HostRules
+    fresh_url: Callable[[str], str]
+
+    def copy(self, task: Task, video_url: str, deadline: Deadline) -> StoredVideo:
+        """Return the task's video in the bucket, copied unless it is there already.
+
+        Raises VideoRefused, CopyInterrupted and botocore's errors; then nothing of the video is left in the bucket.
+        """
+        stored = self.bucket.find(task.s3_key)
+        if stored:
+            return _own(stored, task)
+        try:
+            return self._transfer(task, video_url, deadline)
+        except KeyTaken:  # another run for this task may have been faster
+            return _own(self.bucket.find(task.s3_key), task)
+
+    def _transfer(self, task: Task, video_url: str, deadline: Deadline) -> StoredVideo:
+        transfer = Transfer(self.bucket, self.rules, deadline)
+        try:
+            return self._twice(transfer, task, video_url)
+        except UrlExpired:
+            return self._twice(transfer, task, self.fresh_url(task.task_id))
+
+    def _twice(self, transfer: Transfer, task: Task, url: str) -> StoredVideo:
+        """Try in ranges, then in one stream, where nothing can be mixed up and no host counts connections."""
+        metadata = object_metadata(task)
+        try:
+            return transfer.run(url, task.s3_key, metadata, in_ranges=True)
+        except (UrlExpired, OutOfTime):
+            raise
+        except CopyInterrupted:
+            return transfer.run(url, task.s3_key, metadata, in_ranges=False)
+
+
+def object_metadata(task: Task) -> dict[str, str]:
+    """Return the user metadata of a task's object: its owner's own, then ours; printable ASCII, as S3 demands."""
+    item = task.item
+    owners = item.get("metadata")
+    ours = {name: item.get(name.replace("-", "_")) for name in ("task-id", "model", "created-at", "completed-at")}
+    said = {name: str(value)[:_LONGEST_VALUE] for name, value in ours.items() if value is not None}
+    values = {**(owners if isinstance(owners, Mapping) else {}), **said}
+    return {str(name): _NOT_PRINTABLE.sub("?", str(value)) for name, value in values.items()}
+
+
+def _own(stored: StoredVideo | None, task: Task) -> StoredVideo:
     if stored is None:
-        raise CopyInterrupted("not_stored", "The object was there, and is gone again; another attempt follows.")
-    return stored
-
-
-def _own(task: Task, found: StoredObject | None) -> StoredObject | None:
-    if found is not None and found.task_id != task.task_id:
+        raise CopyInterrupted("conflict", "Somebody else writes to this s3_key at the moment; tried again later.")
+    if stored.task_id != task.task_id:
         raise VideoRefused(
             "key_taken",
-            f"Another object is at {found.uri}; it is never overwritten. Set another s3_key and status to RETRY.",
+            f"Another object is at {stored.uri} and is never overwritten. Set s3_key to a free key, "
+            "or remove that object, then set status to RETRY.",
         )
-    return found
-
-
-def _parts(video: Video, max_bytes: int, seconds_left: Callable[[], float]) -> Iterator[bytes]:
-    part, received = bytearray(), 0
-    for chunk in video.chunks():
-        received += len(chunk)
-        if received > max_bytes:
-            raise _too_large(max_bytes)
-        if seconds_left() <= 0:
-            raise CopyInterrupted("out_of_time", "The copy did not finish within the Copier's time-out.")
-        part += chunk
-        if len(part) >= PART_BYTES:
-            yield bytes(part)
-            part.clear()
-    if part:
-        yield bytes(part)
-
-
-def _verified_type(content_type: str, first: bytes) -> str:
-    """Return the type to store, where the first bytes are what a video begins with."""
-    if content_type in _MP4_KINDS and first[4:8] == b"ftyp":
-        return "video/mp4"
-    if content_type.startswith("video/") and content_type != "video/mp4" and first:
-        return content_type
-    if not first:
-        raise CopyInterrupted("empty", "The video host sent an empty body; another attempt follows.")
-    raise VideoRefused("not_a_video", f"The URL leads to {content_type or 'something untyped'} that is no video.")
-
-
-def _metadata(task: Task) -> dict[str, str]:
-    """Return the object's user metadata: the owner's, then ours."""
-    own = task.item.get("metadata")
-    said = {name: str(task.item.get(name.replace("-", "_"), "")) for name in ("model", "created-at", "completed-at")}
-    ours = {name: value.encode("ascii", "replace").decode() for name, value in said.items() if value}
-    return {**(own if isinstance(own, dict) else {}), **ours, "task-id": task.task_id}
-
-
-def _too_large(max_bytes: int) -> VideoRefused:
-    return VideoRefused(
-        "too_large",
-        f"The video is larger than {max_bytes} bytes. Raise MaxVideoBytes, deploy, and set status to RETRY.",
-    )
+    return stored

@@ -1,8 +1,9 @@
-"""Copier: stores one finished video and closes its task."""
+"""Copier: copies the video of one finished task into the bucket and closes the task."""
 
 import os
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +11,18 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
-from shared.api_key import ssm_api_key
+
+from copier.copy import Copier
+from copier.fresh_url import FreshUrls
+from copier.patience import Deadline
+from copier.video_bucket import S3_CONFIG, StoredVideo, VideoBucket
+from copier.video_host import HostRules
 from shared.aws import CLIENT_CONFIG, cause
-from shared.comet_api import CometApi, Report
-from shared.errors import ConfigurationError, CopyInterrupted, VideoRefused
+from shared.errors import ConfigurationError, CopyError, CopyInterrupted, VideoRefused
 from shared.lifecycle import Limits, close, miss_handoff, refuse_copy
 from shared.settings import CopierSettings
 from shared.task import Change, Task
 from shared.task_table import TaskTable
-
-from copier.copy import copy_video
-from copier.video_bucket import StoredObject, VideoBucket
-from copier.video_source import UrlExpired, VideoSource
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -30,101 +31,97 @@ logger = Logger()
 metrics = Metrics()
 
 _SECONDS_TO_FINISH = 15
-"""Kept free before Lambda's time-out, to abort the upload and to write the task."""
+"""Kept free before Lambda's time-out, to abort an upload and write down what happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What copies work with."""
+    """What a warm Lambda keeps from one task to the next."""
 
     table: TaskTable
-    bucket: VideoBucket
-    source: VideoSource
-    api: CometApi
-    max_bytes: int
+    copier: Copier
     limits: Limits
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """Copy the video of `event` (`task_id`, `video_url`) and close its task, or write why not."""
+    """Copy the video of one task and write down what became of it."""
     try:
-        task_id, url = str(event["task_id"]), str(event["video_url"])
-        tools = _tools()
-    except (KeyError, ConfigurationError) as error:
+        task_id, video_url = _read(event)
+        settle(_tools(), task_id, video_url, context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH)
+    except ConfigurationError as error:
         metrics.add_metric("ConfigurationErrors", MetricUnit.Count, 1)
-        logger.error("nothing was copied: %s", error)  # noqa: TRY400 - the sentence says it all
-        return
+        logger.error("nothing was copied, the task stays pending: %s", error)  # noqa: TRY400 - it says it all
+    except (BotoCoreError, ClientError) as error:
+        metrics.add_metric("CopyInterrupted", MetricUnit.Count, 1)
+        logger.error("no word from the tasks table (%s), a later round hands the task off again", cause(error))  # noqa: TRY400
+
+
+def settle(tools: Tools, task_id: str, video_url: str, seconds: float) -> None:
+    """Copy within `seconds` and write down the outcome; a task that is not pending is left alone."""
     logger.append_keys(task_id=task_id)
     task = tools.table.get(task_id)
     if task is None or task.pending_since is None:
-        logger.info("nothing to do: the task was deleted, or has ended")
+        metrics.add_metric("CopySkipped", MetricUnit.Count, 1)
+        logger.info("nothing to copy: the task was cancelled or has ended")
         return
-    change = _copy(tools, task, url, context)
-    if not tools.table.write(change):
-        logger.info("the task was deleted or put again meanwhile")
+    if not tools.table.write(_outcome(tools, task, video_url, seconds)):
+        logger.info("the task was cancelled or replaced meanwhile; it is left as it is")
 
 
-def _copy(tools: Tools, task: Task, url: str, context: "LambdaContext") -> Change:
-    started = time.time()
-
-    def seconds_left() -> float:
-        return context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH
-
-    def attempt(url: str) -> StoredObject:
-        return copy_video(task, url, tools.source, tools.bucket, tools.max_bytes, seconds_left)
-
+def _outcome(tools: Tools, task: Task, video_url: str, seconds: float) -> Change:
+    started = time.monotonic()
     try:
-        try:
-            stored = attempt(url)
-        except UrlExpired:
-            stored = attempt(_fresh_url(tools.api, task))
+        stored = tools.copier.copy(task, video_url, Deadline(seconds))
     except VideoRefused as error:
-        metrics.add_metric("CopiesRefused", MetricUnit.Count, 1)
-        logger.warning("copy refused", code=error.code, reason=error.message)
-        return refuse_copy(task, error, int(time.time()), tools.limits)
+        _report_failure("CopyRefused", error)
+        return refuse_copy(task, error, _now(), tools.limits)
     except CopyInterrupted as error:
-        return _interrupted(task, error)
+        _report_failure("CopyInterrupted", error)
+        return miss_handoff(task, error, _now())
     except (BotoCoreError, ClientError) as error:
-        return _interrupted(task, CopyInterrupted("aws", f"S3 did not take the video ({cause(error)})."))
-    _measure(task, stored, started)
-    return close(task, stored.uri, stored.size, stored.etag, int(time.time()), tools.limits)
+        interrupted = CopyInterrupted("s3_error", f"S3 did not store the video ({cause(error)}); tried again later.")
+        _report_failure("CopyInterrupted", interrupted)
+        return miss_handoff(task, interrupted, _now())
+    _report_success(task, stored, time.monotonic() - started)
+    return close(task, stored.uri, stored.size, stored.etag, _now(), tools.limits)
 
 
-def _interrupted(task: Task, error: CopyInterrupted) -> Change:
-    metrics.add_metric("CopiesInterrupted", MetricUnit.Count, 1)
-    logger.warning("copy interrupted; the task is handed off again", code=error.code, reason=error.message)
-    return miss_handoff(task, error, int(time.time()))
+def _report_failure(metric: str, error: CopyError) -> None:
+    metrics.add_metric(metric, MetricUnit.Count, 1)
+    logger.warning("not copied: %s", error.message, code=error.code)
 
 
-def _fresh_url(api: CometApi, task: Task) -> str:
-    answer = api.ask(task.task_id)
-    if isinstance(answer, Report) and answer.video_url:
-        return answer.video_url
-    raise CopyInterrupted("url_expired", "The video URL has expired and CometAPI gave no fresh one.")
-
-
-def _measure(task: Task, stored: StoredObject, started: float) -> None:
+def _report_success(task: Task, stored: StoredVideo, seconds: float) -> None:
     metrics.add_metric("VideosStored", MetricUnit.Count, 1)
     metrics.add_metric("VideoBytes", MetricUnit.Bytes, stored.size)
-    metrics.add_metric("CopySeconds", MetricUnit.Seconds, time.time() - started)
+    metrics.add_metric("CopySeconds", MetricUnit.Seconds, seconds)
     completed_at = task.item.get("completed_at")
-    if completed_at:
-        seconds = max(0.0, time.time() - float(completed_at))
-        metrics.add_metric("SecondsFromCompletionToStored", MetricUnit.Seconds, seconds)
-    logger.info("video stored", s3_uri=stored.uri, size=stored.size)
+    if isinstance(completed_at, Decimal):
+        metrics.add_metric("SecondsFromCompletionToStored", MetricUnit.Seconds, max(0, _now() - int(completed_at)))
+    logger.info("video stored", s3_uri=stored.uri, size=stored.size, seconds=round(seconds, 3))
+
+
+def _read(event: dict[str, Any]) -> tuple[str, str]:
+    match event:
+        case {"task_id": str(task_id), "video_url": str(video_url)} if task_id and video_url:
+            return task_id, video_url
+    raise ConfigurationError("The event needs task_id and video_url, as events/copy.json has them.")
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 @cache
 def _tools() -> Tools:
     settings = CopierSettings.load(os.environ)
-    key = ssm_api_key(settings.cometapi_key_parameter)
+    fresh_urls = FreshUrls(settings.cometapi_base_url, settings.cometapi_key_parameter)
+    rules = HostRules(max_video_bytes=settings.max_video_bytes, allow_insecure=settings.allow_insecure_video_urls)
+    bucket = VideoBucket(boto3.client("s3", config=S3_CONFIG), settings.videos_bucket)
     return Tools(
         table=TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table),
-        bucket=VideoBucket(boto3.client("s3", config=CLIENT_CONFIG), settings.videos_bucket),
-        source=VideoSource(allow_insecure=settings.allow_insecure_video_urls),
-        api=CometApi(settings.cometapi_base_url, key, connections=1),
-        max_bytes=settings.max_video_bytes,
+        copier=Copier(bucket, rules, fresh_urls.of),
         limits=Limits(deadline_seconds=0, retention_seconds=settings.retention_days * 86400),
     )

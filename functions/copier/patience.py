@@ -10,6 +10,10 @@ class OutOfTime(CopyInterrupted):
     """This run of the Copier ends before the copy does."""
 
 
+class HostTrouble(CopyInterrupted):
+    """A failure of the video host that may be over in a second."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """What a video host may ask of us, per connection; times in seconds."""

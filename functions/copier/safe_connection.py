@@ -6,13 +6,12 @@ import ssl
 import time
 from contextlib import suppress
 from functools import cache
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTP_PORT, HTTPS_PORT, HTTPConnection, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import CopyInterrupted, VideoRefused
-
-from copier.patience import Deadline, Patience
+from copier.patience import Deadline, HostTrouble, Patience
+from shared.errors import VideoRefused
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -31,37 +30,40 @@ def trusted_authorities() -> ssl.SSLContext:
 class SafeConnection(HTTPConnection):
     """One connection to the host of `url`, made anew by itself where it was closed.
 
-    Raises VideoRefused for a host without a public address, CopyInterrupted for one that is too slow,
+    Raises VideoRefused for a host without a public address, HostTrouble for one that is too slow,
     and http.client's and the socket's own errors. It knows no proxies, cookies, redirects or decompression.
     """
 
     def __init__(self, url: "Url", patience: Patience, deadline: Deadline, *, allow_insecure: bool) -> None:
         """Prepare a connection; nothing is looked up yet."""
+        is_https = url.scheme == "https"
+        self.default_port = HTTPS_PORT if is_https else HTTP_PORT  # the Host header, which may be signed, omits it
         super().__init__((url.host or "").strip("[]"), url.port)
-        self._tls = trusted_authorities() if url.scheme == "https" else None
+        self._tls = trusted_authorities() if is_https else None
         self._patience = patience
         self._deadline = deadline
         self._allow_insecure = allow_insecure
+        self._wire: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect to the first address that answers; http.client calls this when it needs a socket."""
         seconds = min(self._patience.connect_seconds, self._deadline.left())
         plain = self._connect_publicly(seconds)
-        self.sock = plain
-        if self._tls:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host) if self._tls else plain
+        self._wire = self.sock
 
     def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:  # type: ignore[override]  # noqa: ANN401 - http.client's
         """Make the response; everything that the host says, headers included, is read at our pace."""
         response = HTTPResponse(sock, *args, **kwargs)
-        reader = _PacedReader(response.fp.detach(), sock, self._patience, self._deadline)  # type: ignore[attr-defined]
+        reader = _PacedReader(response.fp.detach(), sock, self._patience, self._deadline)
         response.fp = io.BufferedReader(reader)
         return response
 
     def abort(self) -> None:
         """Wake whoever reads from this connection in another thread; it reads the end."""
-        with suppress(OSError, AttributeError):
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # SSLSocket's own would race with the reader
+        if self._wire:
+            with suppress(OSError):
+                socket.socket.shutdown(self._wire, socket.SHUT_RDWR)  # SSLSocket's own would race with the reader
 
     def _connect_publicly(self, seconds: float) -> socket.socket:
         failure: OSError | None = None
@@ -120,7 +122,7 @@ class _PacedReader(io.RawIOBase):
         if seconds < self._patience.window_seconds:
             return
         if self._bytes < seconds * self._patience.least_bytes_per_second:
-            raise CopyInterrupted(
+            raise HostTrouble(
                 "too_slow",
                 f"The video host sent less than {self._patience.least_bytes_per_second} bytes a second; "
                 "the copy is tried again later.",

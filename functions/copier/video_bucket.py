@@ -1,78 +1,173 @@
 """The videos bucket: the one module that knows S3."""
 
-from collections.abc import Iterable, Mapping
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.errors import SeedancePollerError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-_TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+S3_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=60,  # completing a large upload takes S3 a while
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+"""Time-outs in seconds."""
+
+_TASK_ID = "task-id"
+_LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"})
+_NO_OBJECT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
-class KeyTaken(Exception):  # noqa: N818 - what happened, not what went wrong
-    """An object is at the key already."""
+class KeyTaken(SeedancePollerError):  # noqa: N818 - named after what happened
+    """Another object was at the key, or is being written to it: look who wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredObject:
-    """An object in the bucket; `size` in bytes, `task_id` of the task that it was copied for."""
+class StoredVideo:
+    """An object in the bucket; `size` in bytes, `task_id` None where it is not one of ours."""
 
     uri: str
     size: int
     etag: str
     task_id: str | None
 
+    @classmethod
+    def at(cls, bucket: str, key: str, size: int, etag: str, metadata: Mapping[str, str]) -> "StoredVideo":
+        """Describe an object in S3's terms."""
+        return cls(f"s3://{bucket}/{key}", size, etag.strip('"'), metadata.get(_TASK_ID))
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What S3 keeps about an object besides its bytes."""
+
+    content_type: str
+    metadata: Mapping[str, str]
+
 
 class VideoBucket:
-    """Writes each object once: never over another one. All other errors are botocore's."""
+    """The bucket; all its errors but KeyTaken are botocore's. An object is written whole or not at all."""
 
     def __init__(self, client: "S3Client", name: str) -> None:
         """Use the bucket `name` through `client`."""
         self._client = client
         self._name = name
 
-    def find(self, key: str) -> StoredObject | None:
-        """Return the object at `key`; None where there is none."""
+    def find(self, key: str) -> StoredVideo | None:
+        """Return what is stored at `key`."""
         try:
             head = self._client.head_object(Bucket=self._name, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
+            if error.response["Error"]["Code"] in _NO_OBJECT:
                 return None
             raise
-        uri = f"s3://{self._name}/{key}"
-        return StoredObject(uri, head["ContentLength"], head["ETag"].strip('"'), head["Metadata"].get("task-id"))
+        names = {name.lower(): value for name, value in head["Metadata"].items()}  # they are header names
+        return StoredVideo.at(self._name, key, head["ContentLength"], head["ETag"], names)
 
-    def write(self, key: str, content_type: str, metadata: Mapping[str, str], parts: Iterable[bytes]) -> None:
-        """Write an object from its `parts` (of 5 MiB or more, but the last); raises KeyTaken."""
-        about: dict[str, Any] = {"ContentType": content_type, "Metadata": dict(metadata)}
-        waiting = iter(parts)
-        first = next(waiting, b"")
-        second = next(waiting, None)
-        try:
-            if second is None:
-                self._client.put_object(
-                    Bucket=self._name, Key=key, Body=first, IfNoneMatch="*", ChecksumAlgorithm="CRC32", **about
-                )
-            else:
-                self._write_parts(key, about, (part for start in ((first, second), waiting) for part in start))
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _TAKEN:
-                raise KeyTaken from None
-            raise
+    def put(self, key: str, body: bytearray, label: Label) -> StoredVideo:
+        """Store a small video in one request; raises KeyTaken."""
+        with _race():
+            answer = self._client.put_object(
+                Bucket=self._name,
+                Key=key,
+                Body=body,  # type: ignore[arg-type]  # documented, and spares a copy
+                ChecksumCRC32=_crc32(body),
+                ContentType=label.content_type,
+                Metadata=label.metadata,
+                IfNoneMatch="*",
+            )
+        return StoredVideo.at(self._name, key, len(body), answer["ETag"], label.metadata)
 
-    def _write_parts(self, key: str, about: dict[str, Any], parts: Iterable[bytes]) -> None:
-        upload = self._client.create_multipart_upload(Bucket=self._name, Key=key, ChecksumAlgorithm="CRC32", **about)
-        target: dict[str, Any] = {"Bucket": self._name, "Key": key, "UploadId": upload["UploadId"]}
-        written: list[CompletedPartTypeDef] = []
+    @contextmanager
+    def upload(self, key: str, label: Label) -> Iterator["Upload"]:
+        """Begin a multipart upload, and leave nothing of it behind unless it was completed."""
+        created = self._client.create_multipart_upload(
+            Bucket=self._name,
+            Key=key,
+            ContentType=label.content_type,
+            Metadata=label.metadata,
+            # S3 derives the checksum of the whole from those of the parts, each of which it has verified.
+            ChecksumAlgorithm="CRC32",
+            ChecksumType="FULL_OBJECT",
+        )
+        upload = Upload(self._client, self._name, key, created["UploadId"], label.metadata)
         try:
-            for number, part in enumerate(parts, start=1):
-                answer = self._client.upload_part(**target, PartNumber=number, Body=part, ChecksumAlgorithm="CRC32")
-                written.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]})
-            self._client.complete_multipart_upload(**target, MultipartUpload={"Parts": written}, IfNoneMatch="*")
-        except BaseException:
-            self._client.abort_multipart_upload(**target)
-            raise
+            yield upload
+        finally:
+            upload.abort_unless_completed()
+
+
+class Upload:
+    """A multipart upload; `part` may be called by several threads."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, upload_id: str, metadata: Mapping[str, str]) -> None:
+        """Go on with the upload that has this id."""
+        self._client = client
+        self._bucket = bucket
+        self._key = key
+        self._id = upload_id
+        self._metadata = metadata
+        self._parts: list[CompletedPartTypeDef] = []
+        self._is_completed = False
+
+    def part(self, number: int, body: bytearray) -> None:
+        """Upload one part; numbers begin at 1."""
+        checksum = _crc32(body)
+        answer = self._client.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._id,
+            PartNumber=number,
+            Body=body,  # type: ignore[arg-type]  # documented, and spares a copy
+            ChecksumCRC32=checksum,
+        )
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": checksum})
+
+    def complete(self, size: int) -> StoredVideo:
+        """Make an object of the parts, `size` bytes in all; raises KeyTaken."""
+        with _race():
+            answer = self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._id,
+                MultipartUpload={"Parts": sorted(self._parts, key=lambda part: part["PartNumber"])},
+                ChecksumType="FULL_OBJECT",
+                MpuObjectSize=size,
+                IfNoneMatch="*",
+            )
+        self._is_completed = True
+        return StoredVideo.at(self._bucket, self._key, size, answer["ETag"], self._metadata)
+
+    def abort_unless_completed(self) -> None:
+        """Remove the parts; the bucket's lifecycle rule removes what even this cannot."""
+        if self._is_completed:
+            return
+        try:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._id)
+        except (BotoCoreError, ClientError):  # the failure that led here must not be lost behind this one
+            return
+
+
+@contextmanager
+def _race() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _LOST_RACE:
+            raise KeyTaken("An object is at this key already.") from error
+        raise
+
+
+def _crc32(body: bytearray) -> str:
+    # CRC64NVME would need a native package; S3 offers the checksum of a whole multipart object for CRC32 too.
+    return b64encode(zlib.crc32(body).to_bytes(4)).decode()

@@ -1,13 +1,15 @@
 """Which URLs a video may be fetched from."""
 
 import re
+from http.client import HTTP_PORT, HTTPS_PORT
 from urllib.parse import urljoin
 
-from shared.errors import VideoRefused
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-_SCHEMES = {"https": 443, "http": 80}
+from shared.errors import VideoRefused
+
+_PORTS = {"https": HTTPS_PORT, "http": HTTP_PORT}
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -16,17 +18,18 @@ def check_url(text: str, *, allow_insecure: bool) -> Url:
 
     The URL is a credential, so no error quotes it.
     """
+    text = text.strip()
     try:
         url = parse_url(text)
     except LocationParseError:
         raise _refused("bad_url", "cannot be read") from None
-    if not url.host or _CONTROL_OR_SPACE.search(text.strip()):
-        raise _refused("bad_url", "names no host or holds control characters")
-    if url.scheme not in _SCHEMES or (url.scheme == "http" and not allow_insecure):
+    if url.scheme not in _PORTS or (url.scheme == "http" and not allow_insecure):
         raise _refused("insecure_url", "does not begin with https://")
+    if not url.host or _CONTROL_OR_SPACE.search(text):
+        raise _refused("bad_url", "names no host or holds control characters")
     if url.auth is not None:
         raise _refused("userinfo_in_url", "holds a user name or password before the host")
-    return url._replace(port=url.port or _SCHEMES[url.scheme], fragment=None)
+    return url._replace(port=url.port or _PORTS[url.scheme], fragment=None)
 
 
 def redirected(url: Url, location: str, *, allow_insecure: bool) -> Url:

@@ -9,13 +9,13 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+from intake.admission import admit
 from shared.aws import CLIENT_CONFIG
 from shared.lifecycle import Limits
 from shared.settings import Settings
 from shared.task import Status
 from shared.task_table import TaskTable, read_item
-
-from intake.admission import admit
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+from poller.lambdas import Lambdas
+from poller.pace import Pace
+from poller.round import Tools
+from poller.tick import Cadence, Tick
 from shared.api_key import ssm_api_key
 from shared.aws import CLIENT_CONFIG
 from shared.comet_api import CometApi
@@ -18,11 +23,6 @@ from shared.errors import ConfigurationError
 from shared.lifecycle import Limits
 from shared.settings import PollerSettings
 from shared.task_table import Segment, TaskTable
-
-from poller.lambdas import Lambdas
-from poller.pace import Pace
-from poller.round import Tools
-from poller.tick import Cadence, Tick
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

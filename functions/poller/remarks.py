@@ -3,6 +3,7 @@
 from typing import Any
 
 from aws_lambda_powertools import Logger
+
 from shared.comet_api import Answer, KeyRejected, Misdirected, Report, Unclear
 
 logger = Logger(child=True)

@@ -8,16 +8,16 @@ from typing import Protocol
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
+
+from poller.lambdas import Lambdas
+from poller.pace import SUSPICIOUS_TASKS, Gauge, Pace, is_doubtful
+from poller.remarks import remark
 from shared.aws import cause
 from shared.comet_api import Answer, CometApi, Report, UnknownTask
 from shared.errors import CopyInterrupted
 from shared.lifecycle import Limits, decide, miss_handoff
 from shared.task import Change, HandOff, Task
 from shared.task_table import TaskTable
-
-from poller.lambdas import Lambdas
-from poller.pace import SUSPICIOUS_TASKS, Gauge, Pace, is_doubtful
-from poller.remarks import remark
 
 logger = Logger(child=True)
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from math import ceil, inf
 from zlib import crc32
 
-from shared.task import Status, Task
-from shared.task_table import Segment
-
 from poller.cadence import next_poll_at
 from poller.pace import Pace
 from poller.round import Round, Tools
+from shared.task import Status, Task
+from shared.task_table import Segment
 
 TICK_SECONDS = 60
 """EventBridge's shortest period."""

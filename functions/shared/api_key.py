@@ -1,5 +1,6 @@
 """The CometAPI key, kept in SSM Parameter Store as a SecureString."""
 
+import re
 from functools import partial
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
@@ -10,6 +11,7 @@ from shared.comet_api import ApiKey
 from shared.errors import ConfigurationError
 
 _CACHE_SECONDS = 300
+_KEY = re.compile(r"[!-~]+")
 
 
 def ssm_api_key(parameter_name: str) -> ApiKey:
@@ -25,8 +27,8 @@ def _read(provider: SSMProvider, name: str, force: bool) -> str:  # noqa: FBT001
             f"The CometAPI key cannot be read from the SSM parameter {name} ({_cause(error)}). Store it with: "
             f"aws ssm put-parameter --type SecureString --name {name} --value YOUR_KEY"
         ) from error
-    if not isinstance(key, str) or not key.strip():
-        raise ConfigurationError(f"The SSM parameter {name} is empty; it must hold the CometAPI key.")
+    if not isinstance(key, str) or not _KEY.fullmatch(key.strip()):
+        raise ConfigurationError(f"The SSM parameter {name} must hold the CometAPI key alone, which is visible ASCII.")
     return key.strip()
 
 

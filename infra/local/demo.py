@@ -22,7 +22,7 @@ RENDERS = (
     ("Macro shot of rain on a red tulip", 18),
     ("A paper boat sails down a city gutter", 24),
     ("Time-lapse of a night market closing", 32),
-    ("A fox crosses a snowy field, seen from above", 75),
+    ("A fox crosses a snowy field, seen from above", 66),
     ("Something that is refused", 15),
 )
 PATIENCE_SECONDS = 150.0
@@ -47,7 +47,9 @@ def main() -> int:
 
 def _demonstrate(stack: LocalStack, console: Console) -> int:
     spent = ", ".join(f"{step} {seconds:.0f} s" for step, seconds in stack.seconds.items())
-    console.print(f"Deployed ({spent}). Creating {len(RENDERS)} renders and putting their ids into the table.\n")
+    console.print(
+        f"Deployed ({spent}).\nCreating {len(RENDERS)} renders, putting their ids into the table.\n", highlight=False
+    )
     notifications = Notifications(stack.aws, stack.outputs["VideoStoredTopicArn"], stack.outputs["VideosBucketName"])
     task_ids = [_create(stack.cometapi, prompt, seconds) for prompt, seconds in RENDERS]
     _insert(stack, task_ids)
@@ -96,9 +98,7 @@ def _await(notifications: Notifications, videos: int) -> None:
 
 def _verdict(found: Sequence[str], stack: LocalStack, console: Console) -> int:
     if not found:
-        console.print(
-            "\n[green]All videos are byte-identical, each was announced once, and nothing is left running.[/]"
-        )
+        console.print("\n[green]All videos are byte-identical, and each was announced exactly once.[/]")
         return 0
     console.print("\nThe demo failed:", style="red")
     for problem in found:

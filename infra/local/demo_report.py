@@ -53,8 +53,8 @@ def summary(evidence: Evidence, refused: str) -> Iterable[RenderableType]:
     for task_id, video in evidence.stored.items():
         row = evidence.rows[task_id]
         verdict = "identical" if video == evidence.served[task_id] else "DIFFERENT"
-        counts = (evidence.by_sns[_key(row)], evidence.by_eventbridge[_key(row)])
-        table.add_row(_key(row), decimal(video.size), *map(str, counts), verdict)
+        counts = (evidence.by_sns[row.s3_key], evidence.by_eventbridge[row.s3_key])
+        table.add_row(row.s3_key, decimal(video.size), *map(str, counts), verdict)
     failed = evidence.rows.get(refused)
     reason = Text.assemble(f"{refused} ended as ", (failed.status, "red"), f": {failed.error}") if failed else Text()
     return [Text(), Group(table), Text(), reason]
@@ -70,8 +70,8 @@ def _video_problems(evidence: Evidence, task_id: str) -> list[str]:
     if row.size != evidence.served[task_id].size:
         found.append(f"the item of {task_id} gives its size as {row.size}, not {evidence.served[task_id].size}")
     ways = {"SNS": evidence.by_sns, "EventBridge": evidence.by_eventbridge}
-    counts = {way: counter[_key(row)] for way, counter in ways.items()}
-    return found + [f"{_key(row)} was announced {n} times by {way}, not once" for way, n in counts.items() if n != 1]
+    counts = {way: counter[row.s3_key] for way, counter in ways.items()}
+    return found + [f"{row.s3_key} was announced {n} times by {way}, not once" for way, n in counts.items() if n != 1]
 
 
 def _refusal_problems(row: TaskRow | None, task_id: str) -> list[str]:
@@ -81,20 +81,16 @@ def _refusal_problems(row: TaskRow | None, task_id: str) -> list[str]:
 
 
 def _stray_problems(evidence: Evidence, to_be_stored: Sequence[str]) -> list[str]:
-    known = {_key(row) for task_id, row in evidence.rows.items() if task_id in to_be_stored and row.s3_uri}
+    known = {row.s3_key for task_id, row in evidence.rows.items() if task_id in to_be_stored and row.s3_uri}
     stray = (evidence.by_sns.keys() | evidence.by_eventbridge.keys()) - known
     return [f"{key} was announced, but it belongs to no task" for key in sorted(stray)]
 
 
 def _read(aws: LocalAws, row: TaskRow) -> Expected:
     bucket = row.s3_uri.removeprefix("s3://").partition("/")[0]
-    body = aws.s3.get_object(Bucket=bucket, Key=_key(row))["Body"]
+    body = aws.s3.get_object(Bucket=bucket, Key=row.s3_key)["Body"]
     digest, size = hashlib.sha256(), 0
     for chunk in body.iter_chunks(CHUNK_BYTES):
         digest.update(chunk)
         size += len(chunk)
     return Expected(sha256=digest.hexdigest(), size=size)
-
-
-def _key(row: TaskRow) -> str:
-    return row.s3_uri.removeprefix("s3://").partition("/")[2]

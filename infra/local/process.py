@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 2.0
 
 
 class ProgramError(Exception):

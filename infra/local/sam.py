@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from infra.local.process import run
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 CONFIG_ENV = "local"
-BUILDS_KEPT = 3
+BUILDS_KEPT = 2
+# A build this young may be being deployed.
+SECONDS_IN_USE = 600
 
 
 def build(project: Path = ROOT) -> Path:
@@ -79,7 +82,7 @@ def _sources(project: Path) -> Iterable[Path]:
 
 
 def _remove_old(builds: Path) -> None:
-    finished = [folder for folder in builds.iterdir() if folder.is_dir()]
-    finished.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in finished[BUILDS_KEPT:]:
-        shutil.rmtree(folder)
+    ages = {folder: time.time() - folder.stat().st_mtime for folder in builds.iterdir() if folder.is_dir()}
+    for folder in sorted(ages, key=lambda folder: ages[folder])[BUILDS_KEPT:]:
+        if ages[folder] > SECONDS_IN_USE:
+            shutil.rmtree(folder)

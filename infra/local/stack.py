@@ -91,8 +91,9 @@ class LocalStack:
             for program in reversed(self.programs):
                 program.stop()
             self.ministack.stop()
-            if self._temporary:
-                shutil.rmtree(self.folder, ignore_errors=True)
+        # It holds a copy of the code per Lambda process, so this may take seconds: it may be interrupted.
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def deploy(self, template: Path, **parameters: str) -> None:
         """Deploy the built `template`, `parameters` on top of those in the options, and read the stack's outputs."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 from moto import mock_aws
-from shared.task_table import TaskTable
 
 from infra.local.cometapi import SimulatedCometApi
+from shared.task_table import TaskTable
 from tests.template import table_schema
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from intake import handler as intake
 
+from intake import handler as intake
 from tests.integration.conftest import TABLE
 
 EVENT = json.loads(Path("events/stream.json").read_text())

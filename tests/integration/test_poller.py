@@ -11,6 +11,8 @@ from typing import Any
 
 import boto3
 import pytest
+
+from infra.local.cometapi import SimulatedCometApi
 from poller import handler as poller
 from poller.pace import Pace
 from poller.round import Tools
@@ -19,8 +21,6 @@ from shared.comet_api import ApiKey, CometApi
 from shared.lifecycle import Limits
 from shared.task import Change, Status
 from shared.task_table import Segment, TaskTable
-
-from infra.local.cometapi import SimulatedCometApi
 from tests.integration.conftest import TABLE
 
 

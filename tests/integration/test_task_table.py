@@ -4,9 +4,9 @@ from typing import Any
 
 import boto3
 import pytest
+
 from shared.task import ABSENT, Change
 from shared.task_table import Segment, TaskTable
-
 from tests.integration.conftest import TABLE
 
 ITEM: dict[str, Any] = {

@@ -1,4 +1,5 @@
 import pytest
+
 from shared.lifecycle import Limits
 from shared.task import Task
 

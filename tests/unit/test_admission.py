@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+
 from intake.admission import admit
 from shared.lifecycle import Limits
 from shared.task import ABSENT
 from shared.task_table import read_item
-
 from tests.unit.conftest import NOW
 
 STREAM = json.loads(Path("events/stream.json").read_text())["Records"]

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from poller.cadence import next_poll_at
 from poller.pace import Gauge, Pace, is_doubtful
 from shared.comet_api import Answer, KeyRejected, Misdirected, Report, Throttled, Unavailable, UnknownTask, Unreadable

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shared.comet_api import (
     Answer,
     KeyRejected,
@@ -19,7 +20,6 @@ from shared.comet_api import (
 from shared.errors import CopyInterrupted, VideoRefused
 from shared.lifecycle import LEASE_SECONDS, MAX_HANDOFFS, Limits, close, decide, miss_handoff, refuse_copy
 from shared.task import ABSENT, HandOff, Status, Task
-
 from tests.unit.conftest import NOW, pending
 
 URL = "https://v.volces.com/a.mp4?sig"
@@ -77,6 +77,7 @@ def test_completed_at_counts_only_when_it_is_done(limits: Limits) -> None:
     }  # fmt: skip
     known = pending(created_at=5, model="m")
     assert change(known, report("SUBMITTED", created_at=5, model="m"), limits) is None
+    assert change(known, report("SUBMITTED", progress=1), limits) == {"progress": 1, "updated_at": NOW}
     assert (change(known, report("FAILED", completed_at=7), limits) or {})["completed_at"] == 7
 
 
@@ -138,7 +139,7 @@ def test_hand_offs_are_bounded(limits: Limits) -> None:
     assert "RETRY" in found["error"]["message"]
     silent = change(pending(handoffs=MAX_HANDOFFS), Unavailable(reason=""), limits)
     assert silent
-    assert "never reported" in silent["error"]["message"]
+    assert "the Copier never reported" in silent["error"]["message"]
 
 
 def test_success_without_a_url_waits_ten_minutes(limits: Limits) -> None:
@@ -151,7 +152,11 @@ def test_success_without_a_url_waits_ten_minutes(limits: Limits) -> None:
     assert change(waiting, done, limits, NOW + 1) == {
         **(change(waiting, done, limits, NOW + 1) or {}), "status": "COPY_FAILED", "ended_at": NOW + 1,
     }  # fmt: skip
-    assert error_code(pending(no_url_since=NOW - 600), done, limits) == "no_video_url"
+    ended = change(pending(no_url_since=NOW - 600), report("SUCCESS", completed_at=7), limits)
+    assert ended
+    assert (ended["progress"], ended["completed_at"], ended["error"]["code"]) == (100, 7, "no_video_url")
+    for words in ("10 minutes", "RETRY", "CometAPI's support"):
+        assert words in ended["error"]["message"]
     assert isinstance(decide(pending(no_url_since=NOW - 900), report("SUCCESS", video_url=URL), NOW, limits), HandOff)
 
 
@@ -164,7 +169,8 @@ def test_an_unknown_task_needs_three_in_a_row_and_two_minutes(limits: Limits) ->
     found = change(pending(age=120, not_found_answers=2), unknown, limits)
     assert found
     assert (found["status"], found["error"]["code"]) == ("NOT_FOUND", "task_not_exist")
-    assert "account" in found["error"]["message"]
+    for words in ("task_not_exist", "id is right", "API key", "account"):
+        assert words in found["error"]["message"]
 
 
 @pytest.mark.parametrize("answer", [report("SUBMITTED"), report("IN_PROGRESS"), report(None), report("SUCCESS")])
@@ -172,6 +178,11 @@ def test_any_good_answer_resets_the_count(answer: Answer, limits: Limits) -> Non
     found = decide(pending(not_found_answers=2), answer, NOW, limits)
     assert found
     assert "not_found_answers" in found.remove
+
+
+def test_a_render_that_goes_on_after_all_has_its_ten_minutes_anew(limits: Limits) -> None:
+    found = change(pending(no_url_since=NOW - 599), report("IN_PROGRESS"), limits)
+    assert found == {"status": "IN_PROGRESS", "no_url_since": None, "updated_at": NOW}
 
 
 def test_an_unclear_refusal_is_noted_once_and_forgotten_when_all_is_well(limits: Limits) -> None:
@@ -201,7 +212,8 @@ def test_a_task_that_does_not_finish_expires_with_advice(answer: Answer, limits:
     assert (found["status"], found["error"]["code"]) == ("EXPIRED", "deadline")
     for words in ("24 hours", "may still succeed", "RETRY", "Oh no."):
         assert words in found["error"]["message"]
-    assert "last trouble" not in (change(pending(age=24 * HOUR), answer, limits) or {})["error"]["message"]
+    untroubled = (change(pending(age=24 * HOUR), answer, limits) or {})["error"]["message"]
+    assert untroubled.endswith("ask again for as long.")
 
 
 @pytest.mark.parametrize("hand", ["video_url", "failure"])
@@ -218,6 +230,7 @@ def test_every_decision_rests_on_what_was_seen(limits: Limits) -> None:
     for answer in (report("IN_PROGRESS"), report("FAILED"), report("SUCCESS", video_url=URL), UnknownTask(message="")):
         found = decide(task, answer, NOW, limits)
         assert found
+        assert found.task_id == "task_x"
         assert found.expected == {
             "pending_since": NOW - 300, "status": "SUBMITTED", "progress": 0, "handoffs": 1, "lease_until": ABSENT,
             "no_url_since": ABSENT, "not_found_answers": ABSENT,
@@ -227,7 +240,7 @@ def test_every_decision_rests_on_what_was_seen(limits: Limits) -> None:
 def test_the_copier_closes_the_generation_that_it_copied(limits: Limits) -> None:
     task = pending(handoffs=1, lease_until=NOW, error={"code": "c"})
     found = close(task, "s3://b/k", 7, "e", NOW, limits)
-    assert found.expected == {"pending_since": NOW - 300}
+    assert (found.task_id, found.expected) == ("task_x", {"pending_since": NOW - 300})
     assert found.set == {
         "status": "SUCCESS", "progress": 100, "s3_uri": "s3://b/k", "size": 7, "etag": "e", "stored_at": NOW,
         "updated_at": NOW, "ended_at": NOW, "expires_at": NOW + 30 * 86400,
@@ -248,6 +261,7 @@ def test_the_copier_refuses_with_a_reason(limits: Limits) -> None:
 def test_an_interrupted_copy_is_handed_off_again_after_a_backoff(handoffs: int, seconds: int) -> None:
     found = miss_handoff(pending(handoffs=handoffs), CopyInterrupted("c", "m"), NOW)
     assert found.set == {"lease_until": NOW + seconds, "error": {"code": "c", "message": "m"}, "updated_at": NOW}
+    assert found.task_id == "task_x"
     assert found.expected == {"pending_since": NOW - 300, "handoffs": handoffs}
 
 

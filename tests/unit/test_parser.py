@@ -1,10 +1,14 @@
 """What provider.md's answers mean: answer in, meaning out, one row per fact."""
 
 import json
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3 import HTTPHeaderDict
+
 from shared.comet_api import (
     Answer,
     KeyRejected,
@@ -19,7 +23,6 @@ from shared.comet_api import (
 )
 from shared.comet_api.fields import STATUS_OF_WORD
 from shared.task import Status
-from urllib3 import HTTPHeaderDict
 
 NOW = 1_800_000_000.0
 URL = "https://v.volces.com/a.mp4?X-Tos-Expires=86400&X-Tos-Signature=s"
@@ -111,7 +114,8 @@ def test_the_inner_status_counts_where_the_outer_has_none() -> None:
 @pytest.mark.parametrize(
     ("progress", "percent"),
     [
-        (0, 0), (1, 1), (45, 45), (100, 100), (45.4, 45), (0.3, 30), (1.0, 100), ("30%", 30), ("30", 30), ("0.5", 50),
+        (0, 0), (1, 1), (45, 45), (100, 100), (45.4, 45), (0.3, 30), (0.99, 99), (1.0, 100), (1.5, 2), ("30%", 30),
+        ("30", 30), ("0.5", 50),
         ("0.5%", 0), (" 7 % ", 7), (-3, 0), (250, 100), (None, None), ("soon", None), (True, None), ([], None),
         ({}, None),
         (float("nan"), None), (float("inf"), None), ("", None), ("1e999", None), (10**400, None),
@@ -137,6 +141,11 @@ def nested(path: str, value: object) -> dict[str, object]:
 )  # fmt: skip
 def test_the_url_is_found_wherever_it_was_seen(path: str) -> None:
     assert report({"status": "SUCCESS", **nested(path, f" {URL} ")}).video_url == URL
+
+
+@pytest.mark.parametrize("url", ["http://v.volces.com/a.mp4", "HTTPS://v.volces.com/a.mp4", URL.ljust(8192, "s")])
+def test_any_web_address_is_a_url_its_reader_judges_it(url: str) -> None:
+    assert report({"status": "SUCCESS", "video_url": url}).video_url == url
 
 
 @pytest.mark.parametrize(
@@ -178,6 +187,12 @@ def test_a_failure_keeps_the_providers_words(body: dict[str, object], code: str 
     assert (found.code, found.reason) == (code, reason)
 
 
+@pytest.mark.parametrize("word", ["SUCCESS", "IN_PROGRESS", "upscaling"])
+def test_only_a_failure_has_a_reason(word: str) -> None:
+    found = report({"status": word, "fail_reason": URL, "error": {"code": "c", "message": "m"}})
+    assert (found.code, found.reason) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("body", "applied"),
     [
@@ -195,10 +210,38 @@ def test_an_answer_about_another_task_is_not_applied(body: dict[str, object], *,
     assert isinstance(answer(envelope), Report if applied else Unreadable)
 
 
-def test_times_are_seconds() -> None:
-    found = report({"status": "SUCCESS", "created_at": 1776567610000, "finish_time": "1776567611"})
-    assert (found.created_at, found.completed_at) == (1776567610, 1776567611)
-    assert report({"status": "SUCCESS", "created_at": 0, "completed_at": "soon"}).created_at is None
+@pytest.mark.parametrize(
+    ("body", "applied"),
+    [
+        ({"status": "SUCCESS", "data": {"id": "the renderer's own", "status": "done"}}, True),
+        ({"data": {"task_id": "task_x", "data": {"id": "the renderer's own", "status": "done"}}}, True),
+        ({"data": {"data": {"id": "the renderer's own", "status": "done"}}}, True),
+        ({"data": {"task_id": "other", "data": {"status": "done"}}}, False),
+        ({"data": {"id": "other", "data": {"id": "task_x", "status": "done"}}}, False),
+    ],
+)
+def test_the_gateways_id_counts_and_the_renderers_does_not(body: dict[str, object], *, applied: bool) -> None:
+    assert isinstance(answer(body), Report if applied else Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (1776567610, 1776567610), (1776567610.9, 1776567610), ("1776567610", 1776567610), (1, 1),
+        (1776567610000, 1776567610), (1776567610000000, None), (1e300, None), (0, None), (-1, None), (None, None),
+        ("soon", None), (True, None),
+    ],
+)  # fmt: skip
+def test_times_are_seconds_or_nothing(said: object, seconds: int | None) -> None:
+    assert report({"status": "SUCCESS", "created_at": said}).created_at == seconds
+
+
+def test_times_have_several_names() -> None:
+    assert [report({"status": "SUCCESS", name: 7}).created_at for name in ("created_at", "submit_time")] == [7, 7]
+    assert [
+        report({"status": "SUCCESS", name: 7}).completed_at for name in ("completed_at", "finish_time", "finished_at")
+    ] == [7, 7, 7]
+    assert report({"status": "SUCCESS", "completed_at": None, "finish_time": 0, "finished_at": 7}).completed_at == 7
 
 
 FLAT = {"code": "task_not_exist", "message": "task_not_exist", "data": None}
@@ -220,7 +263,7 @@ NESTED = {"error": {"message": "task_not_exist (request id: r1)", "type": "comet
         (403, {}, KeyRejected),
         *[(code, FLAT, Unavailable) for code in (408, 425, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 599, 101)],
         (429, FLAT, Throttled),
-        *[(code, {"status": "SUCCESS", "video_url": URL}, Misdirected) for code in (301, 302, 303, 304, 307, 308)],
+        *[(code, {"status": "SUCCESS", "video_url": URL}, Misdirected) for code in (300, 301, 302, 303, 304, 307, 308)],
         (200, b"<html>hello</html>", Unreadable),
         (200, b'{"status": "SUCC', Unreadable),
         (200, [], Unreadable),
@@ -230,6 +273,7 @@ NESTED = {"error": {"message": "task_not_exist (request id: r1)", "type": "comet
         (200, {}, Unreadable),
         (200, {"code": "success", "data": None}, Unreadable),
         (200, {"status": 7}, Unreadable),
+        (200, {"data": {"data": {"data": {"status": "SUCCESS"}}}}, Unreadable),
         (200, b'{"status": "SUCCESS", "x": "' + b"x" * 1024 * 1024 + b'"}', Unreadable),
         (200, b"[" * 100_000, Unreadable),
         (200, b"\xff\xfe\xff", Unreadable),
@@ -269,6 +313,7 @@ def test_refusals_say_why() -> None:
         (b"x" * (1024 * 1024 + 1), "the body is longer than 1 MiB"),
         (b"<html>", "the body is no JSON object"),
         (b"{}", "the body has no status"),
+        (b"{}".ljust(1024 * 1024), "the body has no status"),
         (b'{"id": "task_y", "status": "SUCCESS"}', "the answer is about another task"),
     ],
 )
@@ -285,14 +330,36 @@ def test_the_request_id_is_kept_for_the_log(status_code: int) -> None:
     assert answer(NESTED, status_code, X_Cometapi_Request_Id="r2").request_id == "r2"
 
 
+@pytest.mark.parametrize("body", [{"status": "IN_PROGRESS"}, {"status": "SUCCESS", "id": "other"}])
+def test_reports_and_their_mistakes_have_a_request_id_too(body: object) -> None:
+    assert answer(body, X_Cometapi_Request_Id="r1").request_id == "r1"
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("x" * 2000, "x" * 999 + "…"), ("key sk-abcdef123456", "key sk-…")])
+def test_a_request_id_is_fit_for_the_log(sent: str, kept: str) -> None:
+    assert answer(b"", 400, X_Cometapi_Request_Id=sent).request_id == kept
+    assert answer({"error": {"message": f"m (request id: {sent})"}}, 400).request_id == kept
+
+
+@pytest.fixture
+def local_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine that is not on Greenwich time."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("7", 7), ("0", 0), ("-5", 0), ("Fri, 15 Jan 2027 08:00:30 GMT", 30), ("Fri, 15 Jan 2027 07:59:30 GMT", 0),
-        ("Fri, 15 Jan 2027 08:00:30 -0000", 30), ("soon", None), ("", None), (None, None),
+        ("Fri, 15 Jan 2027 08:00:30 -0000", 30), ("Fri, 15 Jan 2027 09:00:30 +0100", 30), ("soon", None), ("", None),
+        (None, None), (f"Fri, 15 Jan {'9' * 20} 08:00:30 GMT", None), (f"Fri, 15 Jan 2027 08:00:30 +{'9' * 20}", None),
     ],
 )  # fmt: skip
-def test_retry_after_in_both_forms(text: str | None, seconds: float | None) -> None:
+def test_retry_after_in_both_forms(text: str | None, seconds: float | None, local_time: None) -> None:  # noqa: ARG001
     found = answer(b"", 429, **({} if text is None else {"Retry_After": text}))
     assert isinstance(found, Throttled)
     assert found.retry_after == seconds

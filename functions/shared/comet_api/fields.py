@@ -46,8 +46,8 @@ def first_text(layers: Iterable[Layer], *names: str) -> str | None:
 
 def first_time(layers: Iterable[Layer], *names: str) -> int | None:
     """Return the first plausible time under one of `names`, in epoch seconds."""
-    numbers = (finite(layer.get(name)) for layer in layers for name in names)
-    return next((int(n / 1000 if n > _MILLISECONDS else n) for n in numbers if n is not None and n > 0), None)
+    times = (_seconds(finite(layer.get(name))) for layer in layers for name in names)
+    return next((time for time in times if time is not None), None)
 
 
 def percent(value: object) -> int | None:
@@ -100,7 +100,7 @@ def error_of(layers: Iterable[Layer]) -> tuple[str | None, str | None, str | Non
     return (
         safe_text(code) if code else None,
         safe_text(_REQUEST_ID.sub("", message)) if message else None,
-        request_id.group(1) if request_id else None,
+        safe_text(request_id.group(1)) if request_id else None,
     )
 
 
@@ -108,6 +108,12 @@ def safe_text(text: str) -> str:
     """Return `text` fit for the table and the log: bounded, encodable, without credentials."""
     shown = _KEY.sub(r"\1…", _URL_QUERY.sub(r"\1?…", text)).encode("utf-8", "replace").decode()
     return shown if len(shown) <= _LONGEST_TEXT else shown[: _LONGEST_TEXT - 1] + "…"
+
+
+def _seconds(number: float | None) -> int | None:
+    """Read seconds or milliseconds; no time is so late that its seconds look like milliseconds."""
+    seconds = (number or 0) / 1000 if (number or 0) > _MILLISECONDS else number or 0
+    return int(seconds) if 0 < seconds <= _MILLISECONDS else None
 
 
 def _is_url(text: str) -> bool:

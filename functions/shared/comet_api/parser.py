@@ -95,9 +95,9 @@ def _json(body: bytes) -> Any:  # noqa: ANN401 - it is what a stranger sent
 
 
 def _ids(layers: list[Layer]) -> set[str]:
-    """Return the ids that the answer itself names; the innermost layer has the renderer's own id instead."""
-    outer = [layer for layer in layers[:2] if "status" in layer][:1] or layers[:1]
-    return {text for text in (first_text(outer, "id"), first_text(outer, "task_id")) if text}
+    """Return the ids that the gateway itself names; below its own status are the renderer's."""
+    own = layers[:1] if "status" in layers[0] else layers[:2]
+    return {text for layer in own for name in ("id", "task_id") if (text := first_text([layer], name))}
 
 
 def _why_unreadable(body: bytes, layers: list[Layer]) -> str:
@@ -112,8 +112,8 @@ def _retry_after(text: str | None, now: float) -> float | None:
     if seconds is None and text:
         try:
             moment = parsedate_to_datetime(text)
-        except (ValueError, IndexError, TypeError):
+            # A date without a zone is GMT by the same RFC.
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
+        except (ValueError, IndexError, TypeError, OverflowError):
             return None
-        # a date without a zone is GMT by the same RFC
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
     return max(0.0, seconds) if seconds is not None else None

@@ -1,0 +1,88 @@
+"""The parts of a video in their order, received by several connections at once where its host allows that."""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from copier.video_host import FIRST_RANGE_BYTES, Video, VideoHost
+from shared.errors import CopyInterrupted
+
+_MIB = 1024 * 1024
+CONNECTIONS = 8
+PART_BYTES = 8 * _MIB
+WHOLE_BYTES = 16 * _MIB
+"""Up to this size a video is one part."""
+PARTS_AHEAD = 3
+"""Parts being received at once; with those being uploaded this bounds the memory, whatever the video's size."""
+LONG_RANGE_BYTES = 2 * _MIB
+"""Range of a large video: a request costs a round trip, maybe to another continent."""
+
+
+def parts(host: VideoHost, video: Video) -> Generator[bytearray]:
+    """Yield the parts of a video; each is checked for its length, and the caller owns it.
+
+    Raises as VideoHost does. Closing the iterator ends what is still being received.
+    """
+    return _in_ranges(host, video, video.total) if video.is_ranged and video.total else _in_one_stream(video)
+
+
+def is_whole(video: Video, first: bytearray) -> bool:
+    """Tell whether the first part is the only one."""
+    return len(first) == video.total or (video.total is None and len(first) < WHOLE_BYTES)
+
+
+def _in_ranges(host: VideoHost, video: Video, total: int) -> Generator[bytearray]:
+    size = total if total <= WHOLE_BYTES else PART_BYTES
+    pool = ThreadPoolExecutor(CONNECTIONS)
+    ahead: deque[tuple[bytearray, list[Future[None]]]] = deque()
+    try:
+        for start in range(0, total, size):
+            part = bytearray(min(size, total - start))
+            ranges = _cut(start, start + len(part), total)
+            view = memoryview(part)
+            ahead.append(
+                (part, [pool.submit(host.fill, video, low, view[low - start : high - start]) for low, high in ranges])
+            )
+            if len(ahead) == PARTS_AHEAD:
+                yield _received(*ahead.popleft())
+        while ahead:
+            yield _received(*ahead.popleft())
+    finally:
+        host.stop()
+        pool.shutdown(cancel_futures=True)
+
+
+def _cut(start: int, stop: int, total: int) -> Iterator[tuple[int, int]]:
+    """Cut a part into ranges; the first one of the video is that of the first request."""
+    length = FIRST_RANGE_BYTES if total <= 2 * WHOLE_BYTES else LONG_RANGE_BYTES
+    while start < stop:
+        end = min(start + (length if start else FIRST_RANGE_BYTES), stop)
+        yield start, end
+        start = end
+
+
+def _received(part: bytearray, ranges: list[Future[None]]) -> bytearray:
+    for future in ranges:
+        future.result()
+    return part
+
+
+def _in_one_stream(video: Video) -> Generator[bytearray]:
+    total = video.total
+    received = 0
+    size = WHOLE_BYTES if total is None or total <= WHOLE_BYTES else PART_BYTES
+    with video.answer as answer:
+        while total is None or received < total:
+            part = bytearray(size if total is None else min(size, total - received))
+            count = answer.fill(memoryview(part))
+            received += count
+            if count < len(part) and total is not None:
+                raise CopyInterrupted(
+                    "truncated", "The video host sent fewer bytes than announced; the copy is tried again later."
+                )
+            is_last = count < len(part)
+            del part[count:]
+            yield part
+            if is_last:
+                return
+            size = PART_BYTES

@@ -1,0 +1,46 @@
+"""The tasks table of a deployed stack, as its users reach it."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from infra.local.stack import LocalStack
+
+type Item = dict[str, Any]
+
+
+class Tasks:
+    """Puts and reads items with plain Python values."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._dynamodb = stack.aws.dynamodb
+        self._table = stack.outputs["TasksTableName"]
+
+    def put(self, item: Item) -> str:
+        """Put an item and return its task id."""
+        serialize = TypeSerializer().serialize
+        values = {name: serialize(value) for name, value in item.items()}
+        self._dynamodb.put_item(TableName=self._table, Item=values)
+        return str(item["task_id"])
+
+    def get(self, task_id: str) -> Item:
+        """Return the item as it is now; empty where there is none."""
+        key = {"task_id": {"S": task_id}}
+        found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
+        deserialize = TypeDeserializer().deserialize
+        return {name: deserialize(value) for name, value in found.items()}
+
+    def wait_for(self, attribute: str, task_ids: Iterable[str], seconds: float) -> dict[str, Item]:
+        """Return all items once each has `attribute`; where one does not get it, the test fails."""
+        deadline = time.monotonic() + seconds
+        items = {task_id: self.get(task_id) for task_id in task_ids}
+        while missing := [item for item in items.values() if attribute not in item]:
+            if time.monotonic() > deadline:
+                statuses = ", ".join(f"{item.get('task_id')} ({item.get('status')})" for item in missing)
+                pytest.fail(f"after {seconds} s still without {attribute}: {statuses}", pytrace=False)
+            time.sleep(0.5)
+            items |= {item["task_id"]: self.get(item["task_id"]) for item in missing}
+        return items
