@@ -14,6 +14,7 @@ _MARKUP = (b"<", b"{", b"[")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BOX = struct.Struct(">I4s")
 _LONG_BOX = struct.Struct(">I4sQ")
+_SIZE_FOLLOWS = b"\0\0\0\1"
 _TOP_LEVEL = frozenset(b"ftyp moov mdat free skip wide meta moof mfra sidx ssix styp uuid udta emsg prft pdin".split())
 
 
@@ -59,20 +60,15 @@ class Boxes:
         """Follow the boxes through the next part of the file."""
         start = self._passed
         self._passed += len(part)
-        while self._is_readable:
-            position = self._next_box + len(self._header) - start
-            if position >= len(part):
-                return
-            self._header += part[position : position + _LONG_BOX.size - len(self._header)]
-            if len(self._header) < _LONG_BOX.size:
-                return
-            self._step()
+        while self._is_readable and (position := self._next_box + len(self._header) - start) < len(part):
+            self._header += part[position : position + self._missing]
+            if not self._missing:
+                self._step()
 
     def finish(self) -> None:
         """Raise CopyInterrupted where a box reaches beyond the end of the file."""
-        if len(self._header) >= _BOX.size:
-            self._step()
-        if self._is_readable and self._next_box > self._passed:
+        is_cut = self._next_box > self._passed or len(self._header) >= _BOX.size
+        if self._is_readable and is_cut:
             raise CopyInterrupted(
                 "truncated", "The video host sent a file that ends too early; the copy is tried again later."
             )
@@ -82,11 +78,17 @@ class Boxes:
         """Tell, after `finish`, whether the boxes end exactly where the file does."""
         return self._is_readable and self._next_box == self._passed
 
+    @property
+    def _missing(self) -> int:
+        """The bytes of the next box's header that are still to come."""
+        header = _LONG_BOX if self._header[:4] == _SIZE_FOLLOWS else _BOX
+        return header.size - len(self._header)
+
     def _step(self) -> None:
         size, kind = _BOX.unpack_from(self._header)
-        if size == 1 and len(self._header) == _LONG_BOX.size:
+        if len(self._header) == _LONG_BOX.size:
             size = _LONG_BOX.unpack(self._header)[2]
         # Size 0 reaches to the end of the file; what no box begins with is left alone, the length was announced.
-        self._is_readable = kind in _TOP_LEVEL and size >= _BOX.size
+        self._is_readable = kind in _TOP_LEVEL and size >= len(self._header)
         self._next_box += size
         self._header = b""

@@ -10,7 +10,7 @@ from urllib3.util import Url, parse_url
 from shared.errors import VideoRefused
 
 _PORTS = {"https": HTTPS_PORT, "http": HTTP_PORT}
-_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_url(text: str, *, allow_insecure: bool) -> Url:
@@ -25,7 +25,7 @@ def check_url(text: str, *, allow_insecure: bool) -> Url:
         raise _refused("bad_url", "cannot be read") from None
     if url.scheme not in _PORTS or (url.scheme == "http" and not allow_insecure):
         raise _refused("insecure_url", "does not begin with https://")
-    if not url.host or _CONTROL_OR_SPACE.search(text):
+    if not url.host or _CONTROL.search(text):
         raise _refused("bad_url", "names no host or holds control characters")
     if url.auth is not None:
         raise _refused("userinfo_in_url", "holds a user name or password before the host")

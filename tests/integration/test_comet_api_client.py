@@ -321,3 +321,13 @@ def test_many_threads_read_a_rotated_key_once(comet_api: SimulatedCometApi) -> N
     with ThreadPoolExecutor(16) as threads:
         assert all(isinstance(found, Report) for found in threads.map(ask, range(16)))
     assert store.forced == [False, True]
+
+
+def test_many_threads_read_a_dead_key_once(comet_api: SimulatedCometApi) -> None:
+    store = KeyStore("sk-dead")
+    api = CometApi(comet_api.base_url, ApiKey(store.read), connections=16)
+    comet_api.latency = 0.2
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(api.ask, [comet_api.create() for _ in range(16)]))
+    assert {type(answer) for answer in answers} == {KeyRejected}
+    assert store.forced == [False, True]

@@ -25,6 +25,7 @@ class ApiKey:
         self._read = read
         self._lock = Lock()
         self._value: str | None = None
+        self._renewed_at = 0.0
 
     def value(self) -> str:
         """Return the key; raises ConfigurationError where there is none."""
@@ -32,11 +33,15 @@ class ApiKey:
             self._value = self._value or self._read(False)  # noqa: FBT003 - see __init__
             return self._value
 
-    def renew(self, rejected: str) -> str:
-        """Return the key in force now that `rejected` was refused: one read, however many threads ask."""
+    def renew(self, rejected: str, asked_at: float) -> str:
+        """Return the key in force, now that `rejected` was refused to a question of `asked_at` (monotonic seconds).
+
+        One read serves all questions that were asked before it, however many threads have one.
+        """
         with self._lock:
-            if self._value == rejected:
+            if self._value == rejected and asked_at > self._renewed_at:
                 self._value = self._read(True)  # noqa: FBT003 - see __init__
+                self._renewed_at = time.monotonic()
             return self._value or rejected
 
 
@@ -56,9 +61,10 @@ class CometApi:
         Raises ConfigurationError where there is no key.
         """
         key = self._key.value()
+        asked_at = time.monotonic()
         answer = self._get(task_id, key)
         if isinstance(answer, KeyRejected):
-            renewed = self._key.renew(key)
+            renewed = self._key.renew(key, asked_at)
             if renewed != key:
                 return self._get(task_id, renewed)
         return answer

@@ -1,0 +1,116 @@
+"""A Copier between a simulated video host and a bucket in moto; it loses its patience within a second."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSRequest
+
+from copier import parts, video_host
+from copier.copy import Copier
+from copier.patience import Deadline, Patience
+from copier.video_bucket import StoredVideo, VideoBucket
+from copier.video_host import HostRules
+from infra.local.cometapi import SimulatedCometApi
+from shared.task import Task, default_s3_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3 import S3Client
+
+KIB = 1024
+MIB = 1024 * KIB
+BUCKET = "videos"
+IMPATIENT = Patience(
+    connect_seconds=1,
+    silence_seconds=0.3,
+    window_seconds=0.3,
+    least_bytes_per_second=64 * KIB,
+    retry_delays=(0.01,) * 5,
+)
+
+
+class CopyShop:
+    """What a test of a copy needs."""
+
+    def __init__(self, comet_api: SimulatedCometApi) -> None:
+        self.comet_api = comet_api
+        self.s3 = _s3()
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.calls: list[str] = []
+        self.before: dict[str, Callable[[], None]] = {}
+        self.fresh_urls: list[str] = []
+        self.max_video_bytes = 1 << 40
+        self.allow_insecure = True
+        self.patience = IMPATIENT
+
+    def __enter__(self) -> Self:
+        self.comet_api.clear()
+        self.comet_api.forget_requests()
+        self.s3.meta.events.register("before-call.s3", self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.s3.meta.events.unregister("before-call.s3", self._note)
+
+    def _note(self, model: Any, **_: object) -> None:
+        self.calls.append(model.name)
+        self.before.get(model.name, lambda: None)()
+
+    def task(self, task_id: str, **attributes: object) -> Task:
+        return Task.from_item({"task_id": task_id, **attributes})
+
+    def copy(self, task: Task | str, url: str | None = None, seconds: float = 60) -> StoredVideo:
+        wanted = self.task(task) if isinstance(task, str) else task
+        rules = HostRules(
+            max_video_bytes=self.max_video_bytes, allow_insecure=self.allow_insecure, patience=self.patience
+        )
+        copier = Copier(VideoBucket(self.s3, BUCKET), rules, self._fresh_url)
+        return copier.copy(wanted, url or self.comet_api.video_url(wanted.task_id), Deadline(seconds))
+
+    def _fresh_url(self, task_id: str) -> str:
+        self.fresh_urls.append(task_id)
+        return self.comet_api.video_url(task_id)
+
+    def stored(self, task_id: str) -> Any:
+        return self.s3.get_object(Bucket=BUCKET, Key=default_s3_key(task_id))
+
+    def has_stored(self, task_id: str) -> bool:
+        """Tell whether the bucket holds exactly the bytes of a task's video."""
+        body: bytes = self.stored(task_id)["Body"].read()
+        return body == self.comet_api.video_bytes(task_id)
+
+    def is_empty(self) -> bool:
+        """Tell whether neither an object nor an unfinished upload is in the bucket."""
+        objects = self.s3.list_objects_v2(Bucket=BUCKET).get("Contents")
+        return not objects and not self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+def moto_takes_bytes_only(session: boto3.Session) -> None:
+    """Have every client of a session send bytes; moto's stand-in for the network knows no bytearray."""
+
+    def to_bytes(request: AWSRequest, **_: object) -> None:
+        if isinstance(request.data, bytearray):
+            request.data = bytes(request.data)
+
+    session.events.register("request-created.s3", to_bytes)
+
+
+@cache
+def _s3() -> "S3Client":
+    """Make the one client of all tests: making it takes longer than most of them."""
+    session = boto3.Session(region_name="us-east-1")
+    moto_takes_bytes_only(session)
+    return session.client("s3")
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut videos into parts and ranges so small that half a megabyte makes a multipart upload."""
+    monkeypatch.setattr(parts, "PART_BYTES", 64 * KIB)
+    monkeypatch.setattr(parts, "WHOLE_BYTES", 128 * KIB)
+    monkeypatch.setattr(parts, "LONG_RANGE_BYTES", 16 * KIB)
+    for module in (parts, video_host):
+        monkeypatch.setattr(module, "FIRST_RANGE_BYTES", 8 * KIB)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)

@@ -1,0 +1,108 @@
+"""A host that says exactly the bytes that a test wants, over TLS or not."""
+
+import datetime as dt
+import re
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+NAME = "videos.example.com"
+
+type Talk = Callable[[socket.socket, str], None]
+"""Gets a connection and a request's head; the connection is closed afterwards."""
+
+
+class StrangeHost(socketserver.ThreadingTCPServer):
+    """Listens on loopback while its `with` block runs; `certificate` makes it speak TLS as NAME."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, talk: Talk, certificate: Path | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.talk = talk
+        self.heads: list[str] = []
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if self.tls and certificate:
+            self.tls.load_cert_chain(certificate)
+        host = NAME if certificate else "127.0.0.1"
+        self.url = f"{'https' if certificate else 'http'}://{host}:{self.server_address[1]}/video.mp4?X-Tos-Signature=s"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, *_: object) -> None:
+        """Clients hang up on strangers, that is what the tests are about."""
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: StrangeHost
+
+    def handle(self) -> None:
+        connection: Any = self.request
+        if self.server.tls:
+            connection = self.server.tls.wrap_socket(connection, server_side=True)
+        with suppress(OSError), connection:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += connection.recv(1)
+            self.server.heads.append(head.decode())
+            self.server.talk(connection, head.decode())
+
+
+def say(text: str, body: bytes = b"") -> Talk:
+    """Say always the same: head lines, then a body, then good-bye."""
+    answer = text.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body
+
+    def talk(connection: socket.socket, _: str) -> None:
+        connection.sendall(answer)
+
+    return talk
+
+
+def serve(video: bytes) -> Talk:
+    """Serve ranges of a video, one a connection."""
+
+    def talk(connection: socket.socket, head: str) -> None:
+        asked = re.search(r"(?i)range: bytes=(\d+)-(\d+)", head)
+        start, stop = (int(asked[1]), min(int(asked[2]) + 1, len(video))) if asked else (0, len(video))
+        where = f"\nContent-Range: bytes {start}-{stop - 1}/{len(video)}" if asked else ""
+        status = "206 Partial Content" if asked else "200 OK"
+        head = f'HTTP/1.1 {status}\nContent-Length: {stop - start}{where}\nETag: "1"\nConnection: close'
+        say(head, video[start:stop])(connection, "")
+
+    return talk
+
+
+def make_certificate(folder: Path) -> Path:
+    """Write a key and a certificate for NAME that only who loads it trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "certificate.pem"
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path

@@ -1,0 +1,166 @@
+"""Whatever breaks, and wherever it breaks, neither a part of a video nor an unfinished upload is left behind."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from copier.patience import Deadline, OutOfTime
+from infra.local.cometapi import SimulatedCometApi, video_behaviours
+from infra.local.cometapi.delivery import Delivery
+from infra.local.cometapi.reply import Ending, Reply
+from shared.errors import CopyInterrupted
+from tests.integration.copying import BUCKET, KIB, CopyShop, shrink
+
+SIZE = 300 * KIB
+PART = 64 * KIB
+OFFSETS = {
+    "first byte": 0,
+    "in the first range": 1000,
+    "at a range's edge": 8 * KIB,
+    "inside a part": PART + 1000,
+    "before a part's edge": PART - 1,
+    "at a part's edge": PART,
+    "in the last part": SIZE - 1000,
+    "last byte": SIZE - 1,
+}
+S3_CALLS = ["HeadObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
+
+
+@pytest.fixture(scope="module")
+def comet_api() -> Iterator[SimulatedCometApi]:
+    with SimulatedCometApi(render_seconds=0) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def shop(aws: None, comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[CopyShop]:  # noqa: ARG001
+    shrink(monkeypatch)
+    monkeypatch.setitem(video_behaviours.BEHAVIOURS, "breaks_at", breaks_at)
+    with CopyShop(comet_api) as shop:
+        shop.patience = replace(shop.patience, retry_delays=(0.01,))
+        yield shop
+
+
+def breaks_at(delivery: Delivery, offset: int, ending: Ending, *, has_ranges: bool) -> Reply:
+    """Break off before one certain byte, whoever asks for it."""
+    asked = delivery if has_ranges else delivery.unranged()
+    if not asked.start <= offset < asked.stop:
+        return asked.reply()
+    return replace(asked.reply(), chunks=asked.part(offset - asked.start), ending=ending)
+
+
+# --- The source breaks ---
+
+
+@pytest.mark.parametrize("has_ranges", [True, False], ids=["ranges", "one stream"])
+@pytest.mark.parametrize("offset", OFFSETS.values(), ids=OFFSETS.keys())
+def test_the_source_breaks_at(shop: CopyShop, offset: int, *, has_ranges: bool) -> None:
+    ending = Ending.CLOSE if has_ranges else Ending.RESET
+    video = {"name": "breaks_at", "offset": offset, "ending": ending, "has_ranges": has_ranges}
+    task_id = shop.comet_api.create(video=video, size=SIZE)
+    with pytest.raises(CopyInterrupted):
+        shop.copy(task_id)
+    assert shop.is_empty()
+
+
+def test_the_video_arrives_once_the_source_recovers(shop: CopyShop) -> None:
+    task_id = shop.comet_api.create(size=SIZE)
+    broken = {"name": "breaks_at", "offset": PART, "ending": Ending.CLOSE, "has_ranges": True}
+    shop.comet_api.fault(broken, on="video")
+    with pytest.raises(CopyInterrupted):
+        shop.copy(task_id)
+    shop.comet_api.clear()
+    shop.copy(task_id)
+    assert shop.has_stored(task_id)
+
+
+# --- S3 breaks ---
+
+
+def failing(call: str, times: int = 1) -> Callable[[], None]:
+    """Refuse the n-th call of a kind, as S3 does when it is not well."""
+    calls = iter(range(1, times))
+
+    def fail() -> None:
+        if next(calls, None) is None:
+            raise ClientError({"Error": {"Code": "InternalError", "Message": "again"}}, call)
+
+    return fail
+
+
+@pytest.mark.parametrize("video", ["fine", "no_ranges"])
+@pytest.mark.parametrize("call", S3_CALLS)
+def test_s3_refuses(shop: CopyShop, call: str, video: str) -> None:
+    shop.before = {call: failing(call)}
+    with pytest.raises(ClientError):
+        shop.copy(shop.comet_api.create(video=video, size=SIZE))
+    assert shop.is_empty()
+
+
+@pytest.mark.parametrize("part", [2, 3, 5])
+def test_s3_refuses_a_later_part(shop: CopyShop, part: int) -> None:
+    shop.before = {"UploadPart": failing("UploadPart", part)}
+    with pytest.raises(ClientError):
+        shop.copy(shop.comet_api.create(size=SIZE))
+    assert shop.is_empty()
+
+
+def test_s3_refuses_a_small_video(shop: CopyShop) -> None:
+    shop.before = {"PutObject": failing("PutObject")}
+    with pytest.raises(ClientError):
+        shop.copy(shop.comet_api.create(size=100))
+    assert shop.is_empty()
+
+
+@pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt, SystemExit])
+def test_an_error_that_nobody_expects(shop: CopyShop, kind: type[BaseException]) -> None:
+    def fail() -> None:
+        raise kind
+
+    shop.before = {"CompleteMultipartUpload": fail}
+    with pytest.raises(kind):
+        shop.copy(shop.comet_api.create(size=SIZE))
+    assert shop.is_empty()
+
+
+def test_the_first_failure_is_told_even_if_the_upload_cannot_be_aborted(shop: CopyShop) -> None:
+    def unreachable() -> None:
+        raise EndpointConnectionError(endpoint_url="s3")
+
+    shop.before = {"UploadPart": failing("UploadPart"), "AbortMultipartUpload": unreachable}
+    with pytest.raises(ClientError, match="UploadPart"):
+        shop.copy(shop.comet_api.create(size=SIZE))
+
+
+@pytest.mark.parametrize("size", [100, SIZE])
+def test_the_answer_to_the_last_call_is_lost(shop: CopyShop, size: int) -> None:
+    """After completion: the object is there, whole, and the next run finds it."""
+    task_id = shop.comet_api.create(size=size)
+
+    def lose(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="s3")
+
+    events = ("after-call.s3.PutObject", "after-call.s3.CompleteMultipartUpload")
+    for event in events:
+        shop.s3.meta.events.register(event, lose)
+    with pytest.raises(EndpointConnectionError):
+        shop.copy(task_id)
+    for event in events:
+        shop.s3.meta.events.unregister(event, lose)
+    assert shop.has_stored(task_id)
+    assert not shop.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+    assert shop.copy(task_id).size == size
+
+
+def test_time_runs_out_before_completion(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(_: Deadline) -> float:
+        raise OutOfTime("out_of_time", "Too late.")
+
+    shop.before = {"UploadPart": lambda: monkeypatch.setattr(Deadline, "left", late)}
+    with pytest.raises(OutOfTime):
+        shop.copy(shop.comet_api.create(size=SIZE))
+    assert "CompleteMultipartUpload" not in shop.calls
+    assert shop.is_empty()

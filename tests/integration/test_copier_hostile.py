@@ -1,0 +1,328 @@
+"""Sources that nobody should trust: what each of them tries, and the `error` that it earns."""
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from copier import safe_connection
+from infra.local.cometapi import SimulatedCometApi
+from infra.local.cometapi.footage import Synthetic
+from infra.local.cometapi.script import Steps
+from shared.errors import CopyError, CopyInterrupted, VideoRefused
+from tests.integration.copying import KIB, MIB, CopyShop, shrink
+from tests.integration.strange_host import NAME, StrangeHost, make_certificate, say, serve
+
+VIDEO = b"".join(Synthetic(100_000, "seed").chunks(0, 100_000))
+SECRET = "X-Tos-Signature"
+
+
+@pytest.fixture(scope="module")
+def comet_api() -> Iterator[SimulatedCometApi]:
+    with SimulatedCometApi(render_seconds=0) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def shop(aws: None, comet_api: SimulatedCometApi) -> Iterator[CopyShop]:  # noqa: ARG001
+    with CopyShop(comet_api) as shop:
+        shop.patience = replace(shop.patience, retry_delays=(0.01,))
+        yield shop
+
+
+def error_of(shop: CopyShop, task_id: str, url: str | None = None, seconds: float = 20) -> CopyError:
+    """Copy in vain, leave nothing behind, and tell in a sentence without secrets."""
+    with pytest.raises(CopyError) as failed:
+        shop.copy(task_id, url, seconds)
+    error = failed.value
+    assert shop.is_empty()
+    assert error.message.endswith(".")
+    assert SECRET not in error.message
+    assert "http:" not in error.message
+    assert error.__cause__ is None
+    return error
+
+
+# --- URLs that lead where nobody may go ---
+
+FORBIDDEN = {
+    "IPv4 loopback": ("https://127.0.0.1/v.mp4", "address_not_public"),
+    "all of loopback": ("https://127.8.9.10/v.mp4", "address_not_public"),
+    "IPv6 loopback": ("https://[::1]/v.mp4", "address_not_public"),
+    "this host": ("https://0.0.0.0/v.mp4", "address_not_public"),
+    "this host, IPv6": ("https://[::]/v.mp4", "address_not_public"),
+    "the metadata service": ("https://169.254.169.254/latest/meta-data/", "address_not_public"),
+    "the Lambda runtime": ("https://169.254.100.1:9001/2018-06-01/runtime/", "address_not_public"),
+    "the metadata service, IPv6": ("https://[fd00:ec2::254]/latest/meta-data/", "address_not_public"),
+    "10/8": ("https://10.0.0.1/v.mp4", "address_not_public"),
+    "172.16/12": ("https://172.31.255.1/v.mp4", "address_not_public"),
+    "192.168/16": ("https://192.168.1.1/v.mp4", "address_not_public"),
+    "carrier-grade NAT": ("https://100.64.0.1/v.mp4", "address_not_public"),
+    "fc00::/7": ("https://[fc00::1]/v.mp4", "address_not_public"),
+    "link-local IPv6": ("https://[fe80::1]/v.mp4", "address_not_public"),
+    "multicast": ("https://224.0.0.1/v.mp4", "address_not_public"),
+    "broadcast": ("https://255.255.255.255/v.mp4", "address_not_public"),
+    "IPv4-mapped IPv6": ("https://[::ffff:127.0.0.1]/v.mp4", "address_not_public"),
+    "IPv4-mapped IPv6 in hex": ("https://[::ffff:a9fe:a9fe]/v.mp4", "address_not_public"),
+    "IPv4 through NAT64": ("https://[64:ff9b::a9fe:a9fe]/v.mp4", "address_not_public"),
+    "IPv4 through 6to4": ("https://[2002:7f00:1::]/v.mp4", "address_not_public"),
+    "a decimal spelling": ("https://2130706433/v.mp4", "address_not_public"),
+    "a hexadecimal spelling": ("https://0x7f000001/v.mp4", "address_not_public"),
+    "an octal spelling": ("https://0177.0.0.1/v.mp4", "address_not_public"),
+    "a short spelling": ("https://127.1/v.mp4", "address_not_public"),
+    "localhost": ("https://localhost/v.mp4", "address_not_public"),
+    "a name that resolves to a private address": ("https://inside.example.com/v.mp4", "address_not_public"),
+    "http": ("http://videos.example.com/v.mp4", "insecure_url"),
+    "file": ("file:///etc/passwd", "insecure_url"),
+    "ftp": ("ftp://videos.example.com/v.mp4", "insecure_url"),
+    "gopher": ("gopher://127.0.0.1:6379/_FLUSHALL", "insecure_url"),
+    "no scheme": ("videos.example.com/v.mp4", "insecure_url"),
+    "no host": ("https:///v.mp4", "bad_url"),
+    "no port": ("https://videos.example.com:port/v.mp4", "bad_url"),
+    "a line feed in the host": ("https://videos.example.com\r\nHost: inside/v.mp4", "bad_url"),
+    "a line feed in the path": ("https://videos.example.com/v.mp4 HTTP/1.1\r\nX: y", "bad_url"),
+    "user and password": ("https://user:word@videos.example.com/v.mp4", "userinfo_in_url"),
+    "a host disguised as a user": ("https://videos.example.com@127.0.0.1/v.mp4", "userinfo_in_url"),
+}
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Let a name mean the first of its addresses at the first look-up, the next one at the next; the last stays."""
+    names = {"inside.example.com": ["10.1.2.3"], NAME: ["127.0.0.1"]}
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
+        addresses = names.get(host)
+        address = host if addresses is None else addresses.pop(0) if len(addresses) > 1 else addresses[0]
+        return look_up(address, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
+
+
+@pytest.mark.parametrize(("url", "code"), FORBIDDEN.values(), ids=FORBIDDEN.keys())
+def test_a_forbidden_url(shop: CopyShop, names: dict[str, list[str]], url: str, code: str) -> None:  # noqa: ARG001
+    shop.allow_insecure = False
+    error = error_of(shop, "task_x", url)
+    assert (error.code, type(error)) == (code, VideoRefused)
+
+
+# --- A public host over TLS that turns against its visitors ---
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def in_public(
+    shop: CopyShop, certificate: Path, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[str]]:
+    """Count 127.0.0.1, and nothing else of this machine, as a public address with a valid certificate."""
+    is_public = safe_connection.is_public
+    monkeypatch.setattr(safe_connection, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
+    trusted = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(safe_connection, "trusted_authorities", lambda: trusted)
+    shop.allow_insecure = False
+    return names
+
+
+def redirecting(connection: socket.socket, head: str) -> None:
+    target = unquote(head.partition("to=")[2].split()[0])
+    say(f"HTTP/1.1 302 Found\nLocation: {target}\nContent-Length: 0")(connection, head)
+
+
+REDIRECTS = [
+    *("all of loopback", "IPv6 loopback", "this host", "the metadata service", "10/8", "172.16/12", "192.168/16"),
+    *("fc00::/7", "IPv4-mapped IPv6", "a name that resolves to a private address", "http", "file", "ftp"),
+    "user and password",
+]
+
+
+@pytest.mark.parametrize("name", REDIRECTS)
+@pytest.mark.usefixtures("in_public")
+def test_a_redirect_to_each_of_them(shop: CopyShop, certificate: Path, name: str) -> None:
+    url, code = FORBIDDEN[name]
+    with StrangeHost(redirecting, certificate) as host:
+        error = error_of(shop, "task_x", f"{host.url}&to={url}")
+    assert (error.code, type(error)) == (code, VideoRefused)
+
+
+@pytest.mark.usefixtures("in_public")
+def test_a_good_host_over_tls(shop: CopyShop, certificate: Path) -> None:
+    with StrangeHost(serve(VIDEO), certificate) as host:
+        assert shop.copy("task_x", host.url).size == len(VIDEO)
+    assert shop.stored("task_x")["Body"].read() == VIDEO
+    head = host.heads[0].lower()
+    assert f"host: {NAME}:{host.server_address[1]}" in head
+    assert "accept-encoding: identity" in head
+    assert not {"authorization", "cookie", "referer"} & {line.partition(":")[0] for line in head.splitlines()}
+
+
+@pytest.mark.parametrize("later", ["10.0.0.1", "169.254.169.254", "127.0.0.2", "::1"])
+def test_a_public_name_that_rebinds(
+    shop: CopyShop,
+    certificate: Path,
+    in_public: dict[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    later: str,
+) -> None:
+    shrink(monkeypatch)
+    in_public[NAME] = ["127.0.0.1", later]
+    with StrangeHost(serve(VIDEO), certificate) as host:
+        assert error_of(shop, "task_x", host.url).code == "address_not_public"
+    assert len(host.heads) == 1
+
+
+def test_the_connected_address_is_checked_too(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the look-up was fooled: what counts is who is at the other end."""
+    seen: list[str] = []
+
+    def is_public(address: str) -> bool:
+        seen.append(address)
+        return len(seen) == 1  # the first check is that of the look-up
+
+    monkeypatch.setattr(safe_connection, "is_public", is_public)
+    shop.allow_insecure = False
+    with StrangeHost(serve(VIDEO)) as host:
+        error = error_of(shop, "task_x", host.url.replace("http://", "https://"))
+    assert error.code == "address_not_public"
+    assert seen == ["127.0.0.1", "127.0.0.1"]
+    assert host.heads == []
+
+
+def test_a_certificate_that_nobody_vouches_for(
+    shop: CopyShop, certificate: Path, in_public: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert in_public
+    monkeypatch.setattr(safe_connection, "trusted_authorities", ssl.create_default_context)
+    with StrangeHost(serve(VIDEO), certificate) as host:
+        error = error_of(shop, "task_x", host.url)
+    assert error.code == "connection_failed"
+    assert "SSLCertVerificationError" in error.message
+    assert host.heads == []
+
+
+# --- Hosts that lie, crawl or never end ---
+
+LIES: dict[str, tuple[Steps, str, type[CopyError]]] = {
+    "a Content-Length below the bytes": ("length_too_short", "truncated", CopyInterrupted),
+    "a Content-Length above the bytes": ("length_too_long", "truncated", CopyInterrupted),
+    "a terabyte": ("length_huge", "too_large", VideoRefused),
+    "an endless body": ("endless", "too_large", VideoRefused),
+    "half the bytes": ("truncated", "truncated", CopyInterrupted),
+    "half the chunks": ("truncated_chunked", "connection_failed", CopyInterrupted),
+    "no bytes": ("empty", "empty_video", CopyInterrupted),
+    "a reset": ("reset", "connection_failed", CopyInterrupted),
+    "a reset before the headers": ("reset_before_headers", "connection_failed", CopyInterrupted),
+    "silence": ("stall_before_headers", "connection_failed", CopyInterrupted),
+    "silence in the middle": ("stall", "connection_failed", CopyInterrupted),
+    "a byte a second": ("drip", "connection_failed", CopyInterrupted),
+    "twenty bytes a second": ({"name": "drip", "bytes_per_second": 20}, "too_slow", CopyInterrupted),
+    "an HTML page": ("html_200", "not_a_video", VideoRefused),
+    "an HTML page called a video": ("html_labelled_mp4", "not_a_video", VideoRefused),
+    "an XML error with status 200": ("xml_200", "not_a_video", VideoRefused),
+    "a JSON error with status 200": ("json_200", "not_a_video", VideoRefused),
+    "an expired URL": ("expired", "url_expired", CopyInterrupted),
+    "a video that is gone": ("gone_410", "url_expired", CopyInterrupted),
+    "an error of the server": ("error", "http_500", CopyInterrupted),
+    "too many requests": ({"name": "error", "status": 429}, "http_429", CopyInterrupted),
+    "reasons of law": ({"name": "error", "status": 451}, "http_451", CopyInterrupted),
+    "a gzip bomb": ("gzip_bomb", "encoded_video", VideoRefused),
+    "a redirect loop": ("redirect_loop", "too_many_redirects", CopyInterrupted),
+    # What cannot be copied in ranges is copied in one stream; these break that off too.
+    "an object that changes between ranges": (
+        ["fine", "changes_between_ranges", "truncated"],
+        "truncated",
+        CopyInterrupted,
+    ),
+    "200 in answer to a Range": (["fine", "no_ranges", "truncated"], "truncated", CopyInterrupted),
+    "a wrong Content-Range": (["fine", "wrong_content_range", "truncated"], "truncated", CopyInterrupted),
+}
+
+
+@pytest.mark.parametrize(("video", "code", "kind"), LIES.values(), ids=LIES.keys())
+def test_a_lie(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: Steps, code: str, kind: type[CopyError]) -> None:
+    shrink(monkeypatch)
+    shop.max_video_bytes = MIB
+    error = error_of(shop, shop.comet_api.create(video=video, size=300 * KIB))
+    assert error.code == code
+    assert isinstance(error, kind)
+
+
+def test_a_video_larger_than_allowed(shop: CopyShop) -> None:
+    shop.max_video_bytes = 99_999
+    error = error_of(shop, shop.comet_api.create(size=100_000))
+    assert error.code == "too_large"
+    assert "MaxVideoBytes" in error.message
+    assert "CreateMultipartUpload" not in shop.calls
+
+
+# --- Hosts that do not even speak HTTP ---
+
+RAW = {
+    "not HTTP": (b"SSH-2.0-OpenSSH_9.9\r\n", "connection_failed"),
+    "an endless status line": (b"HTTP/1.1 200 " + b"O" * 200_000, "connection_failed"),
+    "a flood of headers": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "connection_failed"),
+    "headers without an end": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "connection_failed"),
+    "a nonsense status": (b"HTTP/1.1 999 Huh\r\n\r\n", "http_999"),
+    "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", "http_204"),
+    "a negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + VIDEO[:5000], "truncated"),
+    "no length, and no boxes either": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: video/webm\r\n\r\n\x1a\x45\xdf\xa3" + bytes(5000),
+        "unknown_length",
+    ),
+    "an end that only the closed connection shows": (b"HTTP/1.0 200 OK\r\n\r\n" + VIDEO[:5000], "truncated"),
+    "a range nobody asked for": (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-4999/5000\r\nContent-Length: 5001\r\n\r\n",
+        "http_206",
+    ),
+    "a range of unknown length": (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99/*\r\nContent-Length: 100\r\n\r\n",
+        "http_206",
+    ),
+    "a redirect to nowhere": (b"HTTP/1.1 302 Found\r\n\r\n", "too_many_redirects"),
+    "chunks of nonsense": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        "connection_failed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "code"), RAW.values(), ids=RAW.keys())
+def test_a_raw_answer(shop: CopyShop, answer: bytes, code: str) -> None:
+    with StrangeHost(lambda connection, _: connection.sendall(answer)) as host:
+        assert error_of(shop, "task_x", host.url).code == code
+
+
+def test_headers_that_drip(shop: CopyShop) -> None:
+    def drip(connection: socket.socket, _: str) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while True:
+            time.sleep(0.05)
+            connection.sendall(b"y")
+
+    with StrangeHost(drip) as host:
+        assert error_of(shop, "task_x", host.url).code == "too_slow"
+
+
+def test_promises_that_never_end(shop: CopyShop) -> None:
+    def promise(connection: socket.socket, _: str) -> None:
+        while True:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    with StrangeHost(promise) as host:
+        assert error_of(shop, "task_x", host.url, seconds=0.5).code == "out_of_time"
+
+
+def test_a_body_whose_end_only_its_boxes_tell(shop: CopyShop) -> None:
+    with StrangeHost(say("HTTP/1.0 200 OK", VIDEO)) as host:
+        assert shop.copy("task_x", host.url).size == len(VIDEO)

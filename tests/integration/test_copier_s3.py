@@ -1,0 +1,83 @@
+"""Copies into an S3 that speaks HTTP: what moto does not check."""
+
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+from copier.copy import Copier
+from copier.patience import Deadline
+from copier.video_bucket import KeyTaken, Label, VideoBucket
+from copier.video_host import HostRules
+from infra.local.aws import LocalAws
+from infra.local.cometapi import SimulatedCometApi
+from infra.local.ministack import MiniStack
+from shared.task import Task
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "videos"
+MIB = 1024 * 1024
+LABEL = Label("video/mp4", {"task-id": "task_x"})
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["S3Client"]:
+    ministack = MiniStack(tmp_path_factory.mktemp("ministack"))
+    ministack.start()
+    client = LocalAws(ministack.url).s3
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    ministack.stop()
+
+
+@pytest.mark.parametrize("size", [5 * MIB, 20 * MIB])
+def test_s3_verified_the_checksum(s3: "S3Client", comet_api: SimulatedCometApi, size: int) -> None:
+    task = Task.from_item({"task_id": comet_api.create(size=size)})
+    copier = Copier(VideoBucket(s3, BUCKET), HostRules(max_video_bytes=size, allow_insecure=True), str)
+    stored = copier.copy(task, comet_api.video_url(task.task_id), Deadline(60))
+    found = s3.get_object(Bucket=BUCKET, Key=task.s3_key, ChecksumMode="ENABLED")
+    body = found["Body"].read()
+    assert body == comet_api.video_bytes(task.task_id)
+    assert found["ETag"].strip('"') == stored.etag
+    assert found["ChecksumCRC32"]
+    if size < 16 * MIB:
+        assert found["ChecksumCRC32"] == b64encode(zlib.crc32(body).to_bytes(4)).decode()
+    assert copier.copy(task, "https://gone.invalid/", Deadline(60)) == stored
+
+
+def test_bytes_that_changed_on_the_way_are_refused(s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = VideoBucket(s3, BUCKET)
+    monkeypatch.setattr("copier.video_bucket.zlib.crc32", lambda _: 1)
+    with pytest.raises(ClientError):
+        bucket.put("changed", bytearray(b"bytes"), LABEL)
+    with pytest.raises(ClientError), bucket.upload("changed", LABEL) as upload:
+        upload.part(1, bytearray(b"bytes"))
+    assert bucket.find("changed") is None
+
+
+def test_a_part_that_is_missing_is_noticed(s3: "S3Client") -> None:
+    bucket = VideoBucket(s3, BUCKET)
+    with bucket.upload("part", LABEL) as upload:
+        upload.part(1, bytearray(5 * MIB))
+        with pytest.raises(ClientError):
+            upload.complete(6 * MIB)
+    assert bucket.find("part") is None
+    assert not s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+def test_only_the_first_of_two_writers_gets_the_key(s3: "S3Client") -> None:
+    bucket = VideoBucket(s3, BUCKET)
+    with bucket.upload("race", LABEL) as late:
+        late.part(1, bytearray(5 * MIB))
+        first = bucket.put("race", bytearray(b"first"), LABEL)
+        with pytest.raises(KeyTaken):
+            late.complete(5 * MIB)
+    with pytest.raises(KeyTaken):
+        bucket.put("race", bytearray(b"late"), LABEL)
+    assert bucket.find("race") == first
+    assert not s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")

@@ -1,0 +1,77 @@
+"""How a video is cut: independent of its size, the memory stays bounded and no byte is asked for twice."""
+
+from itertools import pairwise
+from threading import Lock
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from copier import parts as cutting
+from copier.parts import LONG_RANGE_BYTES, PART_BYTES, PARTS_AHEAD, WHOLE_BYTES, parts
+from copier.transfer import UPLOADS
+from copier.video_host import FIRST_RANGE_BYTES
+
+MIB = 1024 * 1024
+
+
+class FakeHost:
+    """Notes what it is asked for, and fills it with nothing."""
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int]] = []
+        self.lock = Lock()
+        self.is_stopped = False
+
+    def fill(self, _video: object, start: int, view: memoryview) -> None:
+        with self.lock:
+            self.ranges.append((start, start + len(view)))
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+def cut(total: int) -> tuple[list[int], list[tuple[int, int]]]:
+    host: Any = FakeHost()
+    video: Any = SimpleNamespace(is_ranged=True, total=total)
+    sizes = [len(part) for part in parts(host, video)]
+    assert host.is_stopped
+    return sizes, sorted(host.ranges)
+
+
+@pytest.mark.parametrize("total", [1, MIB, MIB + 1, 8 * MIB, WHOLE_BYTES, WHOLE_BYTES + 1, 30_000_000, 100_000_001])
+def test_every_byte_is_asked_for_once(total: int) -> None:
+    sizes, ranges = cut(total)
+    assert sum(sizes) == total
+    assert ranges[0] == (0, min(total, FIRST_RANGE_BYTES))  # what the first request has asked for already
+    assert all(stop == start for (_, stop), (start, _) in pairwise(ranges))
+    assert ranges[-1][1] == total
+    assert max(stop - start for start, stop in ranges) <= LONG_RANGE_BYTES
+
+
+def test_a_small_video_is_one_part_of_many_ranges() -> None:
+    sizes, ranges = cut(8 * MIB)
+    assert len(sizes) == 1
+    assert len(ranges) == 8
+
+
+def test_s3_takes_all_parts_but_the_last_only_from_5_mib_on() -> None:
+    sizes, _ = cut(WHOLE_BYTES + 1)
+    assert min(sizes[:-1]) >= 5 * MIB
+    assert PART_BYTES * 10_000 > 5 * 1024**3  # and no more than 10,000 of them
+
+
+def test_memory_is_bounded() -> None:
+    assert (PARTS_AHEAD + UPLOADS) * PART_BYTES <= 48 * MIB
+    assert WHOLE_BYTES <= 48 * MIB
+
+
+def test_who_stops_early_stops_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "CONNECTIONS", 1)
+    host: Any = FakeHost()
+    video: Any = SimpleNamespace(is_ranged=True, total=1024 * MIB)
+    received = parts(host, video)
+    next(received)
+    received.close()
+    assert host.is_stopped
+    assert len(host.ranges) < 40
