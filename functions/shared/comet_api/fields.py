@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shared.task import Status
@@ -104,6 +105,7 @@ def error_of(layers: Iterable[Layer]) -> tuple[str | None, str | None, str | Non
     )
 
 
+@lru_cache(maxsize=256)  # the same few models and words come with every poll
 def safe_text(text: str) -> str:
     """Return `text` fit for the table and the log: bounded, encodable, without credentials."""
     shown = _KEY.sub(r"\1…", _URL_QUERY.sub(r"\1?…", text)).encode("utf-8", "replace").decode()

@@ -32,6 +32,9 @@ def parse(task_id: str, status_code: int, headers: Mapping[str, str], body: byte
     """Tell what CometAPI's answer to a question about `task_id` means; never raises, `now` in epoch seconds."""
     header_id = headers.get("X-Cometapi-Request-Id")
     layers = _layers(body)
+    word = first_text(layers, "status")
+    if word and 200 <= status_code < 300:
+        return _report(task_id, word, layers, safe(header_id) if header_id else None)
     code, message, body_id = error_of(layers)
     request_id = safe(header_id) if header_id else body_id
     refusal = message or f"CometAPI answered HTTP {status_code} and gave no reason."
@@ -47,19 +50,17 @@ def parse(task_id: str, status_code: int, headers: Mapping[str, str], body: byte
         return UnknownTask(message=refusal, request_id=request_id)
     if status_code >= 400:
         return Unclear(code=code or f"http_{status_code}", message=refusal, request_id=request_id)
-    return _report(task_id, body, layers, request_id)
+    return Unreadable(reason=_why_unreadable(body, layers), request_id=request_id)
 
 
-def _report(task_id: str, body: bytes, layers: list[Layer], request_id: str | None) -> Answer:
-    word = first_text(layers, "status")
-    if word is None:
-        return Unreadable(reason=_why_unreadable(body, layers), request_id=request_id)
+def _report(task_id: str, word: str, layers: list[Layer], request_id: str | None) -> Answer:
     ids = _ids(layers)
     if ids and task_id not in ids:
         return Unreadable(reason="the answer is about another task", request_id=request_id)
     status = STATUS_OF_WORD.get(word.lower())
     # On success the fields of the reason hold something else, a URL for one.
-    code, message, _ = error_of(layers) if status in {Status.FAILED, Status.ERROR} else (None, None, None)
+    failed = status in {Status.FAILED, Status.ERROR}
+    code, message, body_id = error_of(layers) if failed else (None, None, None)
     model = first_text(layers, "model")
     return Report(
         status=status,
@@ -71,7 +72,7 @@ def _report(task_id: str, body: bytes, layers: list[Layer], request_id: str | No
         video_url=video_url(layers) if status is Status.SUCCESS else None,
         code=code,
         reason=message,
-        request_id=request_id,
+        request_id=request_id or body_id,
     )
 
 
