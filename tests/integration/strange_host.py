@@ -74,12 +74,14 @@ def say(text: str, body: bytes = b"") -> Talk:
     return talk
 
 
-def serve(video: bytes) -> Talk:
-    """Serve ranges of a video, one a connection."""
+def serve(video: bytes, shift: int = 0) -> Talk:
+    """Serve ranges of a video, one a connection; all but the first are `shift` bytes late, and say so."""
 
     def talk(connection: socket.socket, head: str) -> None:
         asked = re.search(r"(?i)range: bytes=(\d+)-(\d+)", head)
         start, stop = (int(asked[1]), min(int(asked[2]) + 1, len(video))) if asked else (0, len(video))
+        if start:
+            start, stop = start + shift, min(stop + shift, len(video))
         where = f"\nContent-Range: bytes {start}-{stop - 1}/{len(video)}" if asked else ""
         status = "206 Partial Content" if asked else "200 OK"
         head = f'HTTP/1.1 {status}\nContent-Length: {stop - start}{where}\nETag: "1"\nConnection: close'

@@ -1,18 +1,23 @@
 """Copies that succeed: whole, once, with few requests, from hosts of every kind."""
 
 import hashlib
+import socket
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from threading import Barrier
 
 import pytest
 
 from copier.patience import OutOfTime, Patience
 from infra.local.cometapi import SimulatedCometApi
-from infra.local.cometapi.footage import Recut
+from infra.local.cometapi.footage import Recut, Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyInterrupted, VideoRefused
 from tests.integration.copying import BUCKET, KIB, MIB, CopyShop, shrink
+from tests.integration.strange_host import StrangeHost, serve
+
+VIDEO = b"".join(Synthetic(72 * KIB, "seed").chunks(0, 72 * KIB))
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +72,19 @@ def test_a_larger_video_is_an_upload_in_parts(shop: CopyShop) -> None:
     ]
 
 
-def test_several_connections_are_faster_than_one(shop: CopyShop) -> None:
-    task_id = shop.comet_api.create(size=4 * MIB, video={"name": "throttled", "bytes_per_second": 4 * MIB})
-    shop.copy(task_id, seconds=0.9)  # one connection needs a second
-    assert shop.has_stored(task_id)
+def test_ranges_travel_side_by_side(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+    shop.patience = Patience()
+    all_there = Barrier(8)
+
+    def serve_together(connection: socket.socket, head: str) -> None:
+        if "bytes=0-" not in head:
+            all_there.wait(timeout=5)
+        serve(VIDEO)(connection, head)
+
+    with StrangeHost(serve_together) as host:  # a first range and eight more
+        shop.copy("task_x", host.url)
+    assert shop.stored("task_x")["Body"].read() == VIDEO
 
 
 # --- What is stored with the bytes ---
@@ -220,6 +234,25 @@ def test_a_video_that_changes_between_ranges_is_never_mixed(
     shop.copy(task_id)
     newer = Recut(shop.comet_api.renders[task_id].footage)
     assert shop.stored(task_id)["Body"].read() == b"".join(newer.chunks(0, size))
+
+
+def test_ranges_are_asked_for_on_condition_that_nothing_changed(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch)
+    with StrangeHost(serve(VIDEO)) as host:
+        shop.copy("task_x", host.url)
+    assert all('\r\nIf-Range: "1"\r\n' in head for head in host.heads[1:])
+    assert len(host.heads) == 9
+
+
+def test_other_bytes_than_asked_for_are_never_put_in_their_place(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink(monkeypatch)
+    with StrangeHost(serve(VIDEO, shift=1)) as host:
+        shop.copy("task_x", host.url)
+    assert shop.stored("task_x")["Body"].read() == VIDEO
 
 
 # --- Expired URLs ---
