@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from copier.patience import Deadline, OutOfTime
+from copier.status import UrlExpired
 from copier.transfer import Transfer
 from copier.video_bucket import KeyTaken, StoredVideo, VideoBucket
-from copier.video_host import HostRules, UrlExpired
+from copier.video_host import HostRules
 from shared.errors import CopyInterrupted, VideoRefused
 from shared.task import Task
 

@@ -11,6 +11,7 @@ from copier.answer import Answer
 from copier.media import HEAD_BYTES, is_mp4, media_type
 from copier.patience import Deadline, HostTrouble, Patience
 from copier.safe_connection import SafeConnection
+from copier.status import REDIRECTS, error_of
 from copier.video_url import check_url, redirected
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
 
@@ -19,15 +20,8 @@ if TYPE_CHECKING:
 
 FIRST_RANGE_BYTES = 1024 * 1024
 MAX_REDIRECTS = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRANSIENT = frozenset({408, 425, 429})
-_EXPIRED = frozenset({403, 404, 410})
 # An encoding would hide what the bytes are, and a small body could unpack to a large one.
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance-poller"}
-
-
-class UrlExpired(CopyInterrupted):
-    """The URL is of no use any more; a fresh one may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,25 +108,27 @@ class VideoHost:
         same = {"If-Range": video.validator} if video.validator else {}
         answer = self._ask(video.url, {"Range": f"bytes={start}-{stop - 1}", **same})
         is_same = answer.validator in {None, video.validator} and answer.content_range == (start, stop, video.total)
-        if answer.status != 206 or not is_same or answer.is_encoded or answer.length not in {None, length}:
-            answer.close()
-            raise _useless(answer.status) or CopyInterrupted(
-                "ranges_inconsistent", "The video host answers ranges that do not belong together; tried again later."
-            )
-        return answer
+        if answer.status == 206 and is_same and not answer.is_encoded and answer.length in {None, length}:
+            return answer
+        answer.close()
+        if answer.status >= 300:
+            raise error_of(answer.status)
+        raise CopyInterrupted(
+            "ranges_inconsistent", "The video host answers ranges that do not belong together; tried again later."
+        )
 
     def _begin(self, url: "Url", *, in_ranges: bool) -> "Video | Url | None":
         """Return a video, or where it was redirected to, or None where it is to be had as one stream only."""
         answer = self._ask(url, {"Range": f"bytes=0-{FIRST_RANGE_BYTES - 1}"} if in_ranges else {})
         try:
-            if answer.status in _REDIRECTS:
+            if answer.status in REDIRECTS:
                 answer.close()
                 return redirected(url, answer.header("Location"), allow_insecure=self._rules.allow_insecure)
             if answer.status == 206 and in_ranges:
                 return self._ranged(url, answer)
             if answer.status == 200:
                 return self._video(url, answer, answer.length, is_ranged=False)
-            raise _useless(answer.status) or _unexpected(answer.status)
+            raise error_of(answer.status)
         except CopyError:
             answer.close()
             raise
@@ -191,18 +187,3 @@ def check_size(size: int, most: int) -> None:
             f"The video is larger than MaxVideoBytes, which is {most}. Raise that parameter of the stack, "
             "then set status to RETRY.",
         )
-
-
-def _useless(status: int) -> CopyInterrupted | None:
-    """Return what an error status means; None for a status that is no error."""
-    if status in _EXPIRED:
-        return UrlExpired("url_expired", f"The video URL answers HTTP {status}: it has expired or was withdrawn.")
-    if status in _TRANSIENT or status >= 500:
-        return HostTrouble(f"http_{status}", f"The video host answers HTTP {status}; the copy is tried again later.")
-    return _unexpected(status) if status >= 300 else None
-
-
-def _unexpected(status: int) -> CopyInterrupted:
-    return CopyInterrupted(
-        f"http_{status}", f"The video host answers HTTP {status}, which is no video; the copy is tried again later."
-    )

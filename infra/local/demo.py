@@ -25,7 +25,7 @@ RENDERS = (
     ("A fox crosses a snowy field, seen from above", 66),
     ("Something that is refused", 15),
 )
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 180.0
 NOTIFICATION_SECONDS = 20.0
 CREATED = 200
 
@@ -52,17 +52,26 @@ def _demonstrate(stack: LocalStack, console: Console) -> int:
     )
     notifications = Notifications(stack.aws, stack.outputs["VideoStoredTopicArn"], stack.outputs["VideosBucketName"])
     task_ids = [_create(stack.cometapi, prompt, seconds) for prompt, seconds in RENDERS]
-    _insert(stack, task_ids)
-    # The schedule ticks each minute; only the first tick is asked for, so that nobody waits a minute for it.
-    stack.tick()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    reader = TaskTableReader(stack.aws.dynamodb, stack.outputs["TasksTableName"])
-    rows = follow(reader.rows, console, lambda rows: _all_ended(rows, task_ids) or time.monotonic() > deadline)
+    rows = _save_videos(stack, task_ids, console)
     _await(notifications, sum(row.outcome == "stored" for row in rows))
     evidence = Evidence.gather(stack, {row.task_id: row for row in rows}, notifications)
     refused = task_ids[-1]
     console.print(*summary(evidence, refused), sep="\n")
     return _verdict(problems(evidence, task_ids[:-1], refused), stack, console)
+
+
+def _save_videos(stack: LocalStack, task_ids: Sequence[str], console: Console) -> Sequence[TaskRow]:
+    """Put the ids into the table and show the tasks until each has ended; returns them as they are then."""
+    table = stack.outputs["TasksTableName"]
+    for task_id in task_ids:
+        stack.aws.dynamodb.put_item(TableName=table, Item={"task_id": {"S": task_id}})
+    reader = TaskTableReader(stack.aws.dynamodb, table)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not all(row.status for row in reader.rows()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    # The schedule ticks each minute; only the first tick is asked for, so that nobody waits a minute for it.
+    stack.tick()
+    return follow(reader.rows, console, lambda rows: _all_ended(rows, task_ids) or time.monotonic() > deadline)
 
 
 def _create(cometapi: RemoteCometApi, prompt: str, seconds: float) -> str:
@@ -77,11 +86,6 @@ def _create(cometapi: RemoteCometApi, prompt: str, seconds: float) -> str:
     if answer.status != CREATED:
         raise ProgramError(f"the simulated CometAPI refused to create a render: {answer.data.decode()}")
     return str(json.loads(answer.data)["id"])
-
-
-def _insert(stack: LocalStack, task_ids: Sequence[str]) -> None:
-    for task_id in task_ids:
-        stack.aws.dynamodb.put_item(TableName=stack.outputs["TasksTableName"], Item={"task_id": {"S": task_id}})
 
 
 def _all_ended(rows: Sequence[TaskRow], task_ids: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 """MiniStack, an AWS on one loopback port, and microburst, a proxy that makes it fail on request."""
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 START_ATTEMPTS = 3
 FOLDERS = ("TMPDIR", "S3_DATA_DIR", "STATE_DIR")
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - a new folder is made in it
+ROOMY_BYTES = 4 << 30
 JSON = dict[str, Any]
 
 # Loopback only: no proxy, no retry, no wait longer than a healthy server needs.
@@ -98,6 +101,14 @@ class Faults:
     def fired(self) -> list[JSON]:
         """Return the faults that were injected, in microburst's words."""
         return cast("list[JSON]", _ask("GET", f"{self.url}/_microburst/fired"))
+
+
+def fastest_folder() -> Path | None:
+    """Return memory's folder where there is plenty: every Lambda process unpacks 4,000 files; None for the usual."""
+    if not MEMORY_FOLDER.is_dir() or shutil.disk_usage(MEMORY_FOLDER).free < ROOMY_BYTES:
+        return None
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return MEMORY_FOLDER if free > ROOMY_BYTES else None
 
 
 def free_port() -> int:

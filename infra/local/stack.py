@@ -14,7 +14,7 @@ from typing import Self
 from infra.local import sam
 from infra.local.aws import LocalAws, without_aws
 from infra.local.cometapi import RemoteCometApi
-from infra.local.ministack import ROOT, Faults, MiniStack, wait_until
+from infra.local.ministack import ROOT, Faults, MiniStack, fastest_folder, wait_until
 from infra.local.process import Program, uninterrupted
 
 STACK_NAME = "seedance-poller-local"
@@ -53,7 +53,7 @@ class LocalStack:
         self.options = options or Options()
         self._say = say
         self._temporary = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="seedance-poller-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="seedance-poller-", dir=fastest_folder()))
         self.ministack = MiniStack(self.folder, faults=self.options.faults)
         self.programs: list[Program] = []
         self.aws: LocalAws
@@ -91,7 +91,7 @@ class LocalStack:
             for program in reversed(self.programs):
                 program.stop()
             self.ministack.stop()
-        # It holds a copy of the code per Lambda process, so this may take seconds: it may be interrupted.
+        # It holds a copy of the code per Lambda process, so on a slow disk this takes a while and may be interrupted.
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
 

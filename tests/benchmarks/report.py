@@ -65,7 +65,7 @@ class Finding:
         return asdict(self) | {"measured_at": datetime.now(UTC).isoformat(timespec="seconds"), "goals": goals}
 
 
-def show(console: Console, finding: Finding, machine: Mapping[str, str | int], before: Mapping[str, Any]) -> None:
+def show(console: Console, finding: Finding, machine: Mapping[str, str | float], before: Mapping[str, Any]) -> None:
     """Print one finding beside the ratios of the run before, where there was one."""
     previous = {row["name"]: row["ratio"] for row in before.get("rows", [])}
     table = Table(title=finding.question, caption=f"{finding.how}\n{_named(machine)}", title_justify="left")
@@ -92,7 +92,7 @@ def save(results: Results) -> None:
     RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
-def _named(machine: Mapping[str, str | int]) -> str:
+def _named(machine: Mapping[str, str | float]) -> str:
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from infra.local.stack import LocalStack
     from tests.e2e.conftest import KeylessTick
 
+# The first test waits for the whole job, which takes two minutes on an idle machine.
+pytestmark = pytest.mark.timeout(900)
+
 MODEL = "doubao-seedance-2-0-fast"
 # The schedule's first tick comes up to 70 s after the deploy.
-PATIENCE_SECONDS = 150
+PATIENCE_SECONDS = 240
 
 OWN = {"project": "trailer", "shots": [1, 2], "note": {"by": "ann"}}
 METADATA = {"project": "trailer", "scene": "7b"}

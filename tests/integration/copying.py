@@ -1,5 +1,6 @@
-"""A Copier between a simulated video host and a bucket in moto; it loses its patience within a second."""
+"""A Copier between a simulated video host and a bucket in moto; no retry makes a test wait."""
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,13 +24,9 @@ if TYPE_CHECKING:
 KIB = 1024
 MIB = 1024 * KIB
 BUCKET = "videos"
-IMPATIENT = Patience(
-    connect_seconds=1,
-    silence_seconds=0.3,
-    window_seconds=0.3,
-    least_bytes_per_second=64 * KIB,
-    retry_delays=(0.01,) * 5,
-)
+PROMPT = Patience(retry_delays=(0.01,) * 5)
+# Only for hosts that are slow on purpose: on a busy machine an honest one may be silent for as long.
+IMPATIENT = replace(PROMPT, silence_seconds=0.3, window_seconds=0.3)
 
 
 class CopyShop:
@@ -44,7 +41,7 @@ class CopyShop:
         self.fresh_urls: list[str] = []
         self.max_video_bytes = 1 << 40
         self.allow_insecure = True
-        self.patience = IMPATIENT
+        self.patience = PROMPT
 
     def __enter__(self) -> Self:
         self.comet_api.clear()
@@ -86,6 +83,12 @@ class CopyShop:
         """Tell whether neither an object nor an unfinished upload is in the bucket."""
         objects = self.s3.list_objects_v2(Bucket=BUCKET).get("Contents")
         return not objects and not self.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+def patience_with(video: object, retries: int = 5) -> Patience:
+    """Return the patience that a test has with a video's behaviour: none with one that stalls or drips."""
+    is_slow = any(word in str(video) for word in ("stall", "drip"))
+    return replace(IMPATIENT if is_slow else PROMPT, retry_delays=(0.01,) * retries)
 
 
 def moto_takes_bytes_only(session: boto3.Session) -> None:

@@ -12,7 +12,7 @@ from infra.local.cometapi import SimulatedCometApi, video_behaviours
 from infra.local.cometapi.delivery import Delivery
 from infra.local.cometapi.reply import Ending, Reply
 from shared.errors import CopyInterrupted
-from tests.integration.copying import BUCKET, KIB, CopyShop, shrink
+from tests.integration.copying import BUCKET, KIB, CopyShop, patience_with, shrink
 
 SIZE = 300 * KIB
 PART = 64 * KIB
@@ -40,7 +40,7 @@ def shop(aws: None, comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatc
     shrink(monkeypatch)
     monkeypatch.setitem(video_behaviours.BEHAVIOURS, "breaks_at", breaks_at)
     with CopyShop(comet_api) as shop:
-        shop.patience = replace(shop.patience, retry_delays=(0.01,))
+        shop.patience = patience_with(None, retries=1)
         yield shop
 
 

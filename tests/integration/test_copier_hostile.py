@@ -4,7 +4,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +15,7 @@ from infra.local.cometapi import SimulatedCometApi
 from infra.local.cometapi.footage import Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
-from tests.integration.copying import KIB, MIB, CopyShop, shrink
+from tests.integration.copying import KIB, MIB, CopyShop, patience_with, shrink
 from tests.integration.strange_host import NAME, StrangeHost, make_certificate, say, serve
 
 VIDEO = b"".join(Synthetic(100_000, "seed").chunks(0, 100_000))
@@ -32,7 +31,7 @@ def comet_api() -> Iterator[SimulatedCometApi]:
 @pytest.fixture
 def shop(aws: None, comet_api: SimulatedCometApi) -> Iterator[CopyShop]:  # noqa: ARG001
     with CopyShop(comet_api) as shop:
-        shop.patience = replace(shop.patience, retry_delays=(0.01,))
+        shop.patience = patience_with(None, retries=1)
         yield shop
 
 
@@ -253,6 +252,7 @@ LIES: dict[str, tuple[Steps, str, type[CopyError]]] = {
 def test_a_lie(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: Steps, code: str, kind: type[CopyError]) -> None:
     shrink(monkeypatch)
     shop.max_video_bytes = MIB
+    shop.patience = patience_with(video, retries=1)
     error = error_of(shop, shop.comet_api.create(video=video, size=300 * KIB))
     assert error.code == code
     assert isinstance(error, kind)
@@ -310,6 +310,7 @@ def test_headers_that_drip(shop: CopyShop) -> None:
             time.sleep(0.05)
             connection.sendall(b"y")
 
+    shop.patience = patience_with("drip", retries=1)
     with StrangeHost(drip) as host:
         assert error_of(shop, "task_x", host.url).code == "too_slow"
 
