@@ -59,7 +59,7 @@ class Answer:
         if self._is_closed:
             return
         self._is_closed = True
-        if not self._response.isclosed():
+        if self._response.length or not self._response.isclosed():  # it counts as closed where it broke off, too
             self._response.close()
             self._connection.close()
         self._idle.append(self._connection)
@@ -75,9 +75,15 @@ class Answer:
         return count
 
     def peek(self, size: int) -> bytes:
-        """Return the first `size` bytes, or all that there are; they will be read again."""
+        """Return the first `size` bytes, or all that there are; they will be read again.
+
+        Raises HostTrouble where the body breaks off among them: what it is cannot be told from less.
+        """
         head = bytearray(size)
         self._peeked = bytes(head[: self.fill(memoryview(head))])
+        least = min(size, size if self.length is None else self.length)
+        if len(self._peeked) < least and not self._response.chunked:
+            raise HostTrouble("truncated", "The video host broke off after a few bytes; the copy is tried again later.")
         return self._peeked
 
     def has_ended(self) -> bool:

@@ -17,6 +17,8 @@ _LONG_BOX = struct.Struct(">I4sQ")
 _SIZE_FOLLOWS = b"\0\0\0\1"
 _TOP_LEVEL = frozenset(b"ftyp moov mdat free skip wide meta moof mfra sidx ssix styp uuid udta emsg prft pdin".split())
 
+_NEEDED = frozenset({b"moov", b"mdat"})
+
 
 def media_type(announced: str, head: bytes) -> str:
     """Return the Content-Type to store a video under; raises VideoRefused where the bytes are none.
@@ -54,6 +56,7 @@ class Boxes:
         self._passed = 0
         self._next_box = 0
         self._header = b""
+        self._kinds: set[bytes] = set()
         self._is_readable = True
 
     def follow(self, part: bytes | bytearray) -> None:
@@ -75,8 +78,12 @@ class Boxes:
 
     @property
     def end_is_known(self) -> bool:
-        """Tell, after `finish`, whether the boxes end exactly where the file does."""
-        return self._is_readable and self._next_box == self._passed
+        """Tell, after `finish`, whether the boxes end exactly where the file does, and no video needs more of them.
+
+        Of a fragmented file (ISO/IEC 14496-12, `moof`) that cannot be told: another fragment may be missing.
+        """
+        has_all = self._kinds >= _NEEDED and b"moof" not in self._kinds
+        return has_all and self._is_readable and self._next_box == self._passed
 
     @property
     def _missing(self) -> int:
@@ -90,5 +97,6 @@ class Boxes:
             size = _LONG_BOX.unpack(self._header)[2]
         # Size 0 reaches to the end of the file; what no box begins with is left alone, the length was announced.
         self._is_readable = kind in _TOP_LEVEL and size >= len(self._header)
+        self._kinds.add(kind)
         self._next_box += size
         self._header = b""

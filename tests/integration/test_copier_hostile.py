@@ -272,7 +272,7 @@ RAW = {
     "not HTTP": (b"SSH-2.0-OpenSSH_9.9\r\n", "connection_failed"),
     "an endless status line": (b"HTTP/1.1 200 " + b"O" * 200_000, "connection_failed"),
     "a flood of headers": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "connection_failed"),
-    "headers without an end": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "connection_failed"),
+    "headers without an end": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "truncated"),
     "a nonsense status": (b"HTTP/1.1 999 Huh\r\n\r\n", "http_999"),
     "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", "http_204"),
     "a negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + VIDEO[:5000], "truncated"),
@@ -281,6 +281,8 @@ RAW = {
         "unknown_length",
     ),
     "an end that only the closed connection shows": (b"HTTP/1.0 200 OK\r\n\r\n" + VIDEO[:5000], "truncated"),
+    "a few bytes of the length announced": (b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n\0\0\0", "truncated"),
+    "a few bytes, then good-bye": (b"HTTP/1.0 200 OK\r\n\r\n\0\0\0\x18ft", "truncated"),
     "a range nobody asked for": (
         b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-4999/5000\r\nContent-Length: 5001\r\n\r\n",
         "http_206",

@@ -289,9 +289,9 @@ def test_a_synthetic_video_needs_no_memory_and_no_file(comet_api: SimulatedComet
     task_id = comet_api.create(size=size)
     part = download(comet_api.video_url(task_id), Range=f"bytes={size - 10}-")
     assert len(part.data) == 10
-    header = download(comet_api.video_url(task_id), Range="bytes=0-47").data
+    header = download(comet_api.video_url(task_id), Range="bytes=0-55").data
     assert header[4:8] == b"ftyp"
-    assert int.from_bytes(header[40:48]) + 32 == size
+    assert int.from_bytes(header[48:56]) + 40 == size
 
 
 def test_a_synthetic_video_is_the_same_each_time_and_no_two_parts_are(comet_api: SimulatedCometApi) -> None:

@@ -80,17 +80,22 @@ def test_a_whole_file_however_it_is_cut(cuts: set[int]) -> None:
 
 
 BOUNDARIES = {0, 12, 20, 86, 114, len(FILE)}
+HAS_TRACKS_AND_DATA = {114, len(FILE)}
 
 
 @pytest.mark.parametrize("end", range(len(FILE)))
 def test_a_file_that_ends_too_early(end: int) -> None:
-    """At a box's edge, or with less than a header behind it, only the announced length can tell."""
+    """At a box's edge nothing is cut; but without both tracks and data nobody takes it for the end."""
     is_in_a_box = not any(edge <= end < edge + 8 for edge in BOUNDARIES)
     if is_in_a_box:
         with pytest.raises(CopyInterrupted, match="too early"):
             follow([FILE[:end]])
     else:
-        assert follow([FILE[:end]]).end_is_known == (end in BOUNDARIES)
+        assert follow([FILE[:end]]).end_is_known == (end in HAS_TRACKS_AND_DATA)
+
+
+def test_a_fragmented_file_does_not_tell_its_end() -> None:
+    assert not follow([box(b"ftyp") + box(b"moov") + (box(b"moof") + box(b"mdat", bytes(20))) * 2]).end_is_known
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,9 @@ class Synthetic:
         if index:
             # The index makes each block unlike any other, so that a part written to the wrong place shows.
             return struct.pack(">Q", index) + self._noise[8:]
-        mdat = struct.pack(">I4sQ", 1, b"mdat", max(16, self.size - len(_FTYP)))
-        return _FTYP + mdat + self._noise[len(_FTYP) + len(mdat) :]
+        before = _FTYP + struct.pack(">I4s", 8, b"moov")
+        head = before + struct.pack(">I4sQ", 1, b"mdat", max(16, self.size - len(before)))
+        return head + self._noise[len(head) :]
 
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes from start up to stop."""
