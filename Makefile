@@ -8,8 +8,9 @@ export PYTHONPATH := functions:.
 export SAM_CLI_TELEMETRY := 0
 SAM := .tools/sam/bin/sam
 ENVIRONMENT ?= default
+SEEDS ?= 100000
 
-.PHONY: help setup demo up down watch test check format build deploy mutate bench lock clean
+.PHONY: help setup demo up down watch test simulate check format build deploy mutate bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,9 @@ format: .venv/installed ## Format the code and mend what lint can mend
 
 test: setup ## Every test: unit, integration, simulation, then the real stack
 	@.venv/bin/pytest
+
+simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
+	@.venv/bin/python -m tests.simulation --seeds $(SEEDS)
 
 mutate: .venv/installed ## Test the tests: mutate the parser and the lifecycle
 	@.venv/bin/python -m tests.mutation

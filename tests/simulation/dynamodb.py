@@ -1,0 +1,157 @@
+"""An in-memory DynamoDB table, as far as the functions use it; a conformance test compares it with others."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Protocol
+from zlib import crc32
+
+from botocore.exceptions import ClientError
+
+type Wire = dict[str, Any]
+"""An item as DynamoDB's protocol has it, each value under its type."""
+
+
+class ConditionalCheckFailedException(ClientError):  # noqa: N818 - botocore's name
+    """Somebody else was first."""
+
+
+class Call(Protocol):
+    """Has an effect on the world outside, or not, or twice: whatever the weather is like."""
+
+    def __call__[T](self, what: str, effect: Callable[[], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One successful write: the item before and after it."""
+
+    key: str
+    before: Wire | None
+    after: Wire | None
+
+
+@dataclass(slots=True)
+class Store:
+    """The items, all their former versions, and who is told of every write."""
+
+    items: dict[str, Wire] = field(default_factory=dict)
+    versions: dict[str, list[tuple[float, Wire | None]]] = field(default_factory=dict)
+    now: Callable[[], float] = lambda: 0.0
+    told: Callable[[Written], None] = lambda _: None
+
+    def put(self, key: str, after: Wire | None) -> None:
+        before = self.items.get(key)
+        if after is None:
+            self.items.pop(key, None)
+        else:
+            self.items[key] = after
+        self.versions.setdefault(key, []).append((self.now(), after))
+        self.told(Written(key, before, after))
+
+
+@dataclass(slots=True)
+class Staleness:
+    """How old what an index tells may be: `share` of its items, by up to `seconds`."""
+
+    random: Random = field(default_factory=lambda: Random(0))  # noqa: S311 - not for secrets
+    share: float = 0.0
+    seconds: float = 0.0
+    page_size: int = 100
+
+
+def at_once[T](what: str, effect: Callable[[], T]) -> T:  # noqa: ARG001 - nobody looks
+    """Have the effect, in a world where nothing goes wrong."""
+    return effect()
+
+
+class DynamoDB:
+    """A client of DynamoDB with one table."""
+
+    exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionalCheckFailedException)
+
+    def __init__(self, store: Store, call: Call = at_once, staleness: Staleness | None = None) -> None:
+        self.store = store
+        self._call = call
+        self._staleness = staleness or Staleness()
+
+    def put_item(self, *, TableName: str, Item: Wire) -> None:  # noqa: ARG002, N803 - boto3's names
+        self._call(f"PutItem {Item['task_id']['S']}", lambda: self.store.put(Item["task_id"]["S"], dict(Item)))
+
+    def delete_item(self, *, TableName: str, Key: Wire) -> None:  # noqa: ARG002, N803 - see above
+        self._call(f"DeleteItem {Key['task_id']['S']}", lambda: self.store.put(Key["task_id"]["S"], None))
+
+    def get_item(self, *, TableName: str, Key: Wire, ConsistentRead: bool) -> dict[str, Any]:  # noqa: ARG002, N803 - see above
+        key = Key["task_id"]["S"]
+        item = self._call(f"GetItem {key}", lambda: self.store.items.get(key))
+        return {"Item": dict(item)} if item else {}
+
+    def update_item(self, **request: Any) -> None:
+        self._call(f"UpdateItem {request['Key']['task_id']['S']}", lambda: self._update(request))
+
+    def get_paginator(self, operation: str) -> "DynamoDB":
+        assert operation == "scan"
+        return self
+
+    def paginate(
+        self,
+        *,
+        TableName: str,  # noqa: ARG002, N803 - boto3's names
+        IndexName: str,  # noqa: N803 - see above
+        Segment: int,  # noqa: N803 - see above
+        TotalSegments: int,  # noqa: N803 - see above
+    ) -> Iterator[dict[str, Any]]:
+        assert IndexName == "pending"
+        keys = [key for key in self.store.versions if crc32(key.encode()) % TotalSegments == Segment]
+        size = self._staleness.page_size
+        for start in range(0, max(1, len(keys)), size):
+            page = keys[start : start + size]
+            yield self._call("Scan pending", lambda page=page: {"Items": self._page(page)})  # type: ignore[misc]
+
+    def _page(self, keys: list[str]) -> list[Wire]:
+        seen = (self._seen(key) for key in keys)
+        return [item for item in seen if item and "pending_since" in item]
+
+    def _seen(self, key: str) -> Wire | None:
+        """Return an item as an index shows it: it follows the table, but not at once."""
+        staleness = self._staleness
+        if staleness.share and staleness.random.random() < staleness.share:
+            oldest = self.store.now() - staleness.seconds * staleness.random.random()
+            return next((item for since, item in reversed(self.store.versions[key]) if since <= oldest), None)
+        return self.store.items.get(key)
+
+    def _update(self, request: dict[str, Any]) -> None:
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
+        item = self.store.items.get(request["Key"]["task_id"]["S"])
+        conditions = request.get("ConditionExpression")
+        if conditions and not all(_holds(part, names, values, item or {}) for part in conditions.split(" AND ")):
+            raise ConditionalCheckFailedException(
+                {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}}, "UpdateItem"
+            )
+        after = dict(item or request["Key"])
+        sets, _, removes = request["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
+        for assignment in sets.split(", "):
+            alias, _, value = assignment.partition(" = ")
+            after[names[alias]] = values[value]
+        for alias in removes.split(", ") if removes else ():
+            after.pop(names[alias], None)
+        self.store.put(after["task_id"]["S"], after)
+
+
+def _holds(condition: str, names: dict[str, str], values: Wire, item: Wire) -> bool:
+    function, _, argument = condition.removesuffix(")").partition("(")
+    name = names.get(argument, argument)
+    if function == "attribute_exists":
+        return name in item
+    if function == "attribute_not_exists":
+        return name not in item
+    alias, _, value = condition.partition(" = ")
+    return names[alias] in item and _are_equal(item[names[alias]], values[value])
+
+
+def _are_equal(one: Wire, other: Wire) -> bool:
+    if one == other:
+        return True
+    return "N" in one and "N" in other and Decimal(one["N"]) == Decimal(other["N"])
