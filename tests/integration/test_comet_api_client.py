@@ -35,6 +35,7 @@ from shared.comet_api import (
 )
 from shared.comet_api.parser import MAX_BODY_BYTES
 from shared.errors import ConfigurationError
+from tests.integration.strange_host import StrangeHost, make_certificate, say
 
 WITH_URL = "SUCCESS with a URL"
 
@@ -170,6 +171,42 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(comet_api: SimulatedCom
     assert isinstance(api_of(comet_api).ask(task_id), UnknownTask)
     (request,) = comet_api.requests
     assert (request.operation, request.task_id, request.query) == ("retrieve", task_id, {})
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "",
+        "api.cometapi.com",
+        "ftp://api.cometapi.com",
+        "https://",
+        "https://me:secret@host",
+        "https://h?a=b",
+        "http://[",
+    ],
+)
+def test_a_base_url_that_is_none(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="CometApiBaseUrl") as raised:
+        CometApi(base_url, ApiKey(lambda _force: "sk-x"), connections=1)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("base", ["", "/", "/proxy", "/proxy/"])
+def test_a_base_url_may_have_a_path(base: str) -> None:
+    with StrangeHost(say("HTTP/1.1 500 No\nContent-Length: 0")) as host:
+        origin = host.url.partition("/video.mp4")[0]
+        CometApi(origin + base, ApiKey(lambda _force: "sk-x"), connections=1).ask("task_x")
+    assert host.heads[0].startswith(f"GET {base.rstrip('/')}/v1/videos/task_x HTTP/1.1\r\n")
+
+
+def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+    with StrangeHost(say("HTTP/1.1 200 OK"), make_certificate(tmp_path)) as host:
+        origin = host.url.partition("/video.mp4")[0]
+        found = CometApi(origin, ApiKey(lambda _force: "sk-x"), connections=1).ask("task_x")
+    assert found == Unavailable(reason="SSLError")
+    assert host.heads == []
 
 
 # --- Connections ---

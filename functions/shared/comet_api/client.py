@@ -6,14 +6,18 @@ from threading import Lock
 from urllib.parse import quote
 
 import urllib3
+from urllib3.util import Retry, Url, parse_url
 
 from shared.comet_api.answers import Answer, KeyRejected, Unavailable
 from shared.comet_api.parser import MAX_BODY_BYTES, parse
+from shared.errors import ConfigurationError
 
 ANSWER_SECONDS = 15.0
 """How long one answer may take in all (the client time-out that CometAPI's documentation advises)."""
 
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=ANSWER_SECONDS)
+# One mechanism retries, the next round, so urllib3 does not; a redirect would carry the key away.
+_NEVER = Retry(total=False, redirect=False)
 _CHUNK = 64 * 1024
 
 
@@ -49,11 +53,14 @@ class CometApi:
     """CometAPI's video route, one question a call; thread-safe."""
 
     def __init__(self, base_url: str, key: ApiKey, connections: int) -> None:
-        """Keep up to `connections` connections open to `base_url`; nothing is asked yet."""
-        self._videos_url = base_url.rstrip("/") + "/v1/videos/"
+        """Keep up to `connections` connections open to `base_url`; nothing is asked yet.
+
+        Raises ConfigurationError where `base_url` is none.
+        """
+        base = _base(base_url)
+        self._videos_path = f"{(base.path or '').rstrip('/')}/v1/videos/"
         self._key = key
-        # One mechanism retries, the next round, so urllib3 does not; a redirect would carry the key away.
-        self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=_TIMEOUT)
+        self._pool = urllib3.connection_from_url(base.url, maxsize=connections, timeout=_TIMEOUT)
 
     def ask(self, task_id: str) -> Answer:
         """Ask how `task_id` stands; whatever goes wrong on the way is an answer too.
@@ -70,16 +77,12 @@ class CometApi:
         return answer
 
     def _get(self, task_id: str, key: str) -> Answer:
+        deadline = time.monotonic() + ANSWER_SECONDS
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+        path = self._videos_path + quote(task_id, safe="")
         try:
-            response = self._pool.request(
-                "GET",
-                self._videos_url + quote(task_id, safe=""),
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-            )
-            body = _read(response)
+            response = self._pool.urlopen("GET", path, headers=headers, retries=_NEVER, preload_content=False)
+            body = _read(response, deadline)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Unavailable(reason=type(error).__name__)
         if body is None:
@@ -87,9 +90,20 @@ class CometApi:
         return parse(task_id, response.status, response.headers, body, time.time())
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes | None:
-    """Read a little more than any report has at the most; None where that takes too long."""
-    deadline = time.monotonic() + ANSWER_SECONDS
+def _base(base_url: str) -> Url:
+    try:
+        base = parse_url(base_url)
+    except urllib3.exceptions.LocationParseError:
+        base = Url()
+    if base.scheme not in {"http", "https"} or not base.host or base.auth or base.query or base.fragment:
+        raise ConfigurationError(
+            "The stack's parameter CometApiBaseUrl must be a URL like https://api.cometapi.com; correct it and deploy."
+        )
+    return base
+
+
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes | None:
+    """Read a little more than any report has at the most; None where that takes longer than until `deadline`."""
     body = bytearray()
     is_late = False
     while chunk := response.read1(_CHUNK):
@@ -97,6 +111,8 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes | None:
         is_late = time.monotonic() > deadline
         if is_late or len(body) > MAX_BODY_BYTES:
             response.close()  # a connection with an unread rest must not be used again
+            break
+        if response.length_remaining == 0 and "Content-Encoding" not in response.headers:
             break
     response.release_conn()
     return None if is_late else bytes(body)

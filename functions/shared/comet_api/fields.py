@@ -41,14 +41,21 @@ _KEY = re.compile(r"\b(sk-|Bearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
 
 def first_text(layers: Iterable[Layer], *names: str) -> str | None:
     """Return the first non-empty string under one of `names`, layer by layer."""
-    found = (layer.get(name) for layer in layers for name in names)
-    return next((value.strip() for value in found if isinstance(value, str) and value.strip()), None)
+    for layer in layers:
+        for name in names:
+            value = layer.get(name)
+            if isinstance(value, str) and (text := value.strip()):
+                return text
+    return None
 
 
 def first_time(layers: Iterable[Layer], *names: str) -> int | None:
     """Return the first plausible time under one of `names`, in epoch seconds."""
-    times = (_seconds(finite(layer.get(name))) for layer in layers for name in names)
-    return next((time for time in times if time is not None), None)
+    for layer in layers:
+        for name in names:
+            if (time := _seconds(finite(layer.get(name)))) is not None:
+                return time
+    return None
 
 
 def percent(value: object) -> int | None:
