@@ -61,11 +61,13 @@ class CopyShop:
 
     def copy(self, task: Task | str, url: str | None = None, seconds: float = 60) -> StoredVideo:
         wanted = self.task(task) if isinstance(task, str) else task
+        return self.copier().copy(wanted, url or self.comet_api.video_url(wanted.task_id), Deadline(seconds))
+
+    def copier(self) -> Copier:
         rules = HostRules(
             max_video_bytes=self.max_video_bytes, allow_insecure=self.allow_insecure, patience=self.patience
         )
-        copier = Copier(VideoBucket(self.s3, BUCKET), rules, self._fresh_url)
-        return copier.copy(wanted, url or self.comet_api.video_url(wanted.task_id), Deadline(seconds))
+        return Copier(VideoBucket(self.s3, BUCKET), rules, self._fresh_url)
 
     def _fresh_url(self, task_id: str) -> str:
         self.fresh_urls.append(task_id)

@@ -12,6 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
+from copier.handler import Tools as CopierTools
+from copier.handler import settle
 from infra.local.cometapi import SimulatedCometApi
 from poller import handler as poller
 from poller.pace import Pace
@@ -22,6 +24,7 @@ from shared.lifecycle import Limits
 from shared.task import Change, Status
 from shared.task_table import Segment, TaskTable
 from tests.integration.conftest import TABLE
+from tests.integration.copying import CopyShop
 
 
 class FastClock:
@@ -182,6 +185,11 @@ def test_an_hour_of_trouble_changes_no_task_and_all_are_stored_afterwards(stack:
     for _ in range(16):  # old tasks are asked about less often
         stack.tick()
     assert Counter(task_id for task_id, _ in stack.lambdas.copies) == Counter(tasks)
+    with CopyShop(stack.comet_api) as shop:
+        for task_id, video_url in stack.lambdas.copies:
+            settle(CopierTools(stack.table, shop.copier(), Limits(0, 86400)), task_id, video_url, seconds=60)
+            assert shop.has_stored(task_id)
+    assert all(item["status"] == "SUCCESS" and item["s3_uri"] for item in stack.items().values())
 
 
 def test_a_rejected_key_is_read_again_once_a_round_and_a_new_one_works_at_once(stack: Stack) -> None:
