@@ -10,7 +10,7 @@ SAM := .tools/sam/bin/sam
 ENVIRONMENT ?= default
 SEEDS ?= 100000
 
-.PHONY: help setup demo up down watch test simulate check format build deploy mutate bench lock clean
+.PHONY: help setup demo up down watch feed test simulate check format build deploy mutate bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ down: .venv/installed ## Stop what `make up` started
 
 watch: .venv/installed ## Watch the tasks live; STACK=name for a stack on AWS
 	@.venv/bin/python -m infra.watch $(if $(STACK),--stack $(STACK))
+
+feed: .venv/installed ## Insert many tasks; FILE=tasks.csv or .jsonl, STACK=name for a stack on AWS
+	@.venv/bin/python -m infra.feed "$(FILE)" $(if $(STACK),--stack $(STACK))
 
 # --- Work on it ---
 

@@ -43,55 +43,55 @@ class LocalAws:
         nowhere = (None, None, os.devnull, None)
         session = botocore.session.Session({"profile": unset, "config_file": nowhere, "credentials_file": nowhere})
         session.set_credentials(*DUMMY_CREDENTIALS.values())
-        self._session = boto3.Session(botocore_session=session, region_name=REGION)
+        self.session = boto3.Session(botocore_session=session, region_name=REGION)
         self._config = Config(proxies={}, retries={"mode": "standard"}, s3={"addressing_style": "path"})
 
     @cached_property
     def cloudformation(self) -> "CloudFormationClient":
         """CloudFormation."""
-        return self._session.client("cloudformation", endpoint_url=self.url, config=self._config)
+        return self.session.client("cloudformation", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":
         """DynamoDB."""
-        return self._session.client("dynamodb", endpoint_url=self.url, config=self._config)
+        return self.session.client("dynamodb", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def events(self) -> "EventBridgeClient":
         """EventBridge."""
-        return self._session.client("events", endpoint_url=self.url, config=self._config)
+        return self.session.client("events", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def functions(self) -> "LambdaClient":
         """Lambda."""
-        return self._session.client("lambda", endpoint_url=self.url, config=self._config)
+        return self.session.client("lambda", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":
         """CloudWatch Logs."""
-        return self._session.client("logs", endpoint_url=self.url, config=self._config)
+        return self.session.client("logs", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def s3(self) -> "S3Client":
         """S3."""
-        return self._session.client("s3", endpoint_url=self.url, config=self._config)
+        return self.session.client("s3", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def scheduler(self) -> "EventBridgeSchedulerClient":
         """EventBridge Scheduler."""
-        return self._session.client("scheduler", endpoint_url=self.url, config=self._config)
+        return self.session.client("scheduler", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def sns(self) -> "SNSClient":
         """SNS."""
-        return self._session.client("sns", endpoint_url=self.url, config=self._config)
+        return self.session.client("sns", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def sqs(self) -> "SQSClient":
         """SQS."""
-        return self._session.client("sqs", endpoint_url=self.url, config=self._config)
+        return self.session.client("sqs", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def ssm(self) -> "SSMClient":
         """Systems Manager."""
-        return self._session.client("ssm", endpoint_url=self.url, config=self._config)
+        return self.session.client("ssm", endpoint_url=self.url, config=self._config)

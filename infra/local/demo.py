@@ -10,7 +10,7 @@ from rich.console import Console
 from infra.local.cometapi import RemoteCometApi
 from infra.local.demo_report import Evidence, problems, summary
 from infra.local.ministack import HTTP
-from infra.local.notifications import Notifications
+from infra.local.notifications import Notifications, seen_by_consumer
 from infra.local.process import ProgramError, orderly_exit
 from infra.local.stack import LocalStack
 from infra.task_view import TaskRow
@@ -36,6 +36,7 @@ def main() -> int:
     with orderly_exit():
         try:
             with LocalStack(say=lambda step: console.print(f"[bold]{step}[/] …", highlight=False)) as stack:
+                stack.deploy_consumer()
                 return _demonstrate(stack, console)
         except ProgramError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
@@ -53,7 +54,7 @@ def _demonstrate(stack: LocalStack, console: Console) -> int:
     notifications = Notifications(stack.aws, stack.outputs["VideoStoredTopicArn"], stack.outputs["VideosBucketName"])
     task_ids = [_create(stack.cometapi, prompt, seconds) for prompt, seconds in RENDERS]
     rows = _save_videos(stack, task_ids, console)
-    _await(notifications, sum(row.outcome == "stored" for row in rows))
+    _await(notifications, stack, sum(row.outcome == "stored" for row in rows))
     evidence = Evidence.gather(stack, {row.task_id: row for row in rows}, notifications)
     refused = task_ids[-1]
     console.print(*summary(evidence, refused), sep="\n")
@@ -92,10 +93,12 @@ def _all_ended(rows: Sequence[TaskRow], task_ids: Sequence[str]) -> bool:
     return {row.task_id for row in rows if row.outcome != "pending"} >= set(task_ids)
 
 
-def _await(notifications: Notifications, videos: int) -> None:
+def _await(notifications: Notifications, stack: LocalStack, videos: int) -> None:
     deadline = time.monotonic() + NOTIFICATION_SECONDS
     notifications.collect()
-    while time.monotonic() < deadline and not notifications.at_least(videos):
+    while time.monotonic() < deadline and not (
+        notifications.at_least(videos) and seen_by_consumer(stack.logs("ConsumerFunctionName")).total() >= videos
+    ):
         time.sleep(0.5)
         notifications.collect()
 

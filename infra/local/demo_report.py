@@ -12,7 +12,7 @@ from rich.text import Text
 
 from infra.local.aws import LocalAws
 from infra.local.cometapi import Expected
-from infra.local.notifications import Notifications
+from infra.local.notifications import Notifications, seen_by_consumer
 from infra.local.stack import LocalStack
 from infra.task_view import TaskRow
 
@@ -28,13 +28,15 @@ class Evidence:
     served: Mapping[str, Expected]
     by_sns: Counter[str]
     by_eventbridge: Counter[str]
+    by_consumer: Counter[str]
 
     @classmethod
     def gather(cls, stack: LocalStack, rows: Mapping[str, TaskRow], notifications: Notifications) -> "Evidence":
         """Read every stored video again, and ask the simulator what it served."""
         stored = {task_id: _read(stack.aws, row) for task_id, row in rows.items() if row.s3_uri}
         served = {task_id: stack.cometapi.expected(task_id) for task_id in stored}
-        return cls(rows, stored, served, notifications.by_sns, notifications.by_eventbridge)
+        consumed = seen_by_consumer(stack.logs("ConsumerFunctionName"))
+        return cls(rows, stored, served, notifications.by_sns, notifications.by_eventbridge, consumed)
 
 
 def problems(evidence: Evidence, to_be_stored: Sequence[str], refused: str) -> list[str]:
@@ -48,12 +50,14 @@ def problems(evidence: Evidence, to_be_stored: Sequence[str], refused: str) -> l
 
 def summary(evidence: Evidence, refused: str) -> Iterable[RenderableType]:
     """Return what a person wants to see at the end: each object, its notifications, and the reason of the failure."""
-    table = Table("Object", "Size", "SNS", "EventBridge", "Bytes", box=None, padding=(0, 2, 0, 0), expand=True)
+    table = Table(
+        "Object", "Size", "SNS", "EventBridge", "Consumer", "Bytes", box=None, padding=(0, 2, 0, 0), expand=True
+    )
     table.columns[0].ratio, table.columns[0].no_wrap, table.columns[0].overflow = 1, True, "ellipsis"
     for task_id, video in evidence.stored.items():
         row = evidence.rows[task_id]
         verdict = "identical" if video == evidence.served[task_id] else "DIFFERENT"
-        counts = (evidence.by_sns[row.s3_key], evidence.by_eventbridge[row.s3_key])
+        counts = [counter[row.s3_key] for counter in _ways(evidence).values()]
         table.add_row(row.s3_key, decimal(video.size), *map(str, counts), verdict)
     failed = evidence.rows.get(refused)
     reason = Text.assemble(f"{refused} ended as ", (failed.status, "red"), f": {failed.error}") if failed else Text()
@@ -69,9 +73,12 @@ def _video_problems(evidence: Evidence, task_id: str) -> list[str]:
         found.append(f"{row.s3_uri} differs from what CometAPI served")
     if row.size != evidence.served[task_id].size:
         found.append(f"the item of {task_id} gives its size as {row.size}, not {evidence.served[task_id].size}")
-    ways = {"SNS": evidence.by_sns, "EventBridge": evidence.by_eventbridge}
-    counts = {way: counter[row.s3_key] for way, counter in ways.items()}
-    return found + [f"{row.s3_key} was announced {n} times by {way}, not once" for way, n in counts.items() if n != 1]
+    counts = {way: counter[row.s3_key] for way, counter in _ways(evidence).items()}
+    return found + [f"{row.s3_key} arrived {n} times by {way}, not once" for way, n in counts.items() if n != 1]
+
+
+def _ways(evidence: Evidence) -> Mapping[str, Counter[str]]:
+    return {"SNS": evidence.by_sns, "EventBridge": evidence.by_eventbridge, "Consumer": evidence.by_consumer}
 
 
 def _refusal_problems(row: TaskRow | None, task_id: str) -> list[str]:

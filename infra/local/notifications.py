@@ -3,10 +3,18 @@
 import json
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_plus
 
 from infra.local.aws import LocalAws
+
+
+def seen_by_consumer(log: Iterable[str]) -> Counter[str]:
+    """Count by object key which videos arrived at the example consumer, as the lines of its `log` say."""
+    said = [json.loads(line) for line in log if line.startswith("{")]
+    arrived = [entry["s3_uri"] for entry in said if entry.get("message") == "a video arrived"]
+    return Counter(uri.split("/", 3)[3] for uri in arrived)
 
 
 class Notifications:

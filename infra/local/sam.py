@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local.aws import without_aws
@@ -14,48 +15,75 @@ from infra.local.ministack import ROOT
 from infra.local.process import run
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
-CONFIG_ENV = "local"
-BUILDS_KEPT = 2
+BUILDS = ROOT / ".local" / "builds"
+BUILDS_KEPT = 4
 # A build this young may be being deployed.
 SECONDS_IN_USE = 600
 
 
-def build(project: Path = ROOT) -> Path:
+@dataclass(frozen=True)
+class Project:
+    """A SAM project: its folder, the environment of its samconfig.toml, and what goes into its build."""
+
+    folder: Path
+    environment: str
+    sources: tuple[str, ...]
+
+    def files(self) -> Iterable[Path]:
+        """Return every file that the build depends on."""
+        found = {file for pattern in self.sources for file in self.folder.glob(pattern)}
+        return sorted(file for file in found if file.is_file() and file.suffix != ".pyc")
+
+    @property
+    def settings(self) -> list[str | Path]:
+        """The options that make sam use the environment."""
+        return ["--config-env", self.environment, "--config-file", self.folder / "samconfig.toml"]
+
+
+SERVICE = Project(
+    ROOT, "local", ("template.yaml", "samconfig.toml", "requirements.txt", "infra/*.yaml", "functions/**/*")
+)
+CONSUMER = Project(ROOT / "infra" / "examples" / "consumer", "default", ("*", "src/**/*"))
+
+
+def build(project: Project = SERVICE) -> Path:
     """Return the built template of `project`, building it unless these very sources were built before.
 
     Runs side by side wait for each other here and then share one build. ProgramError where the build fails.
     """
-    builds = project / ".local" / "builds"
-    builds.mkdir(parents=True, exist_ok=True)
-    with (builds / "lock").open("w") as lock:
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        finished = builds / _fingerprint(project)
+        finished = BUILDS / _fingerprint(project)
         if not finished.exists():
             _build_into(finished, project)
         finished.touch()
-        _remove_old(builds)
+        _remove_old()
     return finished / "build" / "template.yaml"
 
 
-def deploy(template: Path, endpoint: str, parameters: Mapping[str, str], log: Path, project: Path = ROOT) -> None:
-    """Deploy the built `template` at `endpoint` with samconfig.toml's `local` settings; ProgramError if it fails."""
+def deploy(
+    template: Path,
+    endpoint: str,
+    parameters: Mapping[str, str],
+    log: Path,
+    project: Project = SERVICE,
+    stack_name: str | None = None,
+) -> None:
+    """Deploy the built `template` at `endpoint` with its project's settings; ProgramError if it fails."""
     overrides = [f"{name}={value}" for name, value in parameters.items()]
-    command = [SAM, "deploy", *_settings(project), "--template-file", template, "--parameter-overrides", *overrides]
-    run(command, _environment(endpoint), project, log)
+    command = [SAM, "deploy", *project.settings, "--template-file", template, "--parameter-overrides", *overrides]
+    run([*command, *(["--stack-name", stack_name] if stack_name else [])], _environment(endpoint), project.folder, log)
 
 
-def _build_into(finished: Path, project: Path) -> None:
+def _build_into(finished: Path, project: Project) -> None:
     with tempfile.TemporaryDirectory(dir=finished.parent, prefix="unfinished-") as unfinished:
         target = Path(unfinished) / "made"
         target.mkdir()
         # Not cached: `make build` may be using the cache, which is the checkout's, at this moment.
-        command = [SAM, "build", *_settings(project), "--no-cached", "--build-dir", target / "build"]
-        run(command, _environment(None), project, Path(unfinished) / "build.log")
+        command = [SAM, "build", *project.settings, "--no-cached", "--build-dir", target / "build"]
+        run(command, _environment(None), project.folder, Path(unfinished) / "build.log")
         target.rename(finished)
-
-
-def _settings(project: Path) -> list[str | Path]:
-    return ["--config-env", CONFIG_ENV, "--config-file", project / "samconfig.toml"]
 
 
 def _environment(endpoint: str | None) -> dict[str, str]:
@@ -66,23 +94,16 @@ def _environment(endpoint: str | None) -> dict[str, str]:
     return environment | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
 
 
-def _fingerprint(project: Path) -> str:
+def _fingerprint(project: Project) -> str:
     digest = hashlib.sha256()
-    for file in _sources(project):
-        digest.update(f"{file.relative_to(project)}\0{file.stat().st_size}\0".encode())
+    for file in project.files():
+        digest.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _sources(project: Path) -> Iterable[Path]:
-    settings = [project / name for name in ("template.yaml", "samconfig.toml", "requirements.txt")]
-    nested = sorted((project / "infra").glob("*.yaml"))
-    code = sorted(file for file in (project / "functions").rglob("*") if file.is_file() and file.suffix != ".pyc")
-    return [*settings, *nested, *code]
-
-
-def _remove_old(builds: Path) -> None:
-    ages = {folder: time.time() - folder.stat().st_mtime for folder in builds.iterdir() if folder.is_dir()}
+def _remove_old() -> None:
+    ages = {folder: time.time() - folder.stat().st_mtime for folder in BUILDS.iterdir() if folder.is_dir()}
     for folder in sorted(ages, key=lambda folder: ages[folder])[BUILDS_KEPT:]:
         if ages[folder] > SECONDS_IN_USE:
             shutil.rmtree(folder)

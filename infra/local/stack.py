@@ -18,6 +18,7 @@ from infra.local.ministack import ROOT, Faults, MiniStack, fastest_folder, wait_
 from infra.local.process import Program, uninterrupted
 
 STACK_NAME = "seedance-poller-local"
+CONSUMER_NAME = "seedance-consumer"
 API_KEY_PARAMETER = "/cometapi/api-key"
 POLL_INTERVAL_SECONDS = 5
 
@@ -42,7 +43,6 @@ class Options:
     parameters: Mapping[str, str] | None = None
     faults: bool = False
     api_key: bool = True
-    project: Path = ROOT
 
 
 class LocalStack:
@@ -81,7 +81,7 @@ class LocalStack:
         self._say("Starting MiniStack and the simulated CometAPI")
         self._timed("servers", self._start_servers)
         self._say("sam build")
-        template = self._timed("build", lambda: sam.build(self.options.project))
+        template = self._timed("build", sam.build)
         self._say("sam deploy")
         self._timed("deploy", lambda: self.deploy(template))
 
@@ -97,11 +97,23 @@ class LocalStack:
 
     def deploy(self, template: Path, **parameters: str) -> None:
         """Deploy the built `template`, `parameters` on top of those in the options, and read the stack's outputs."""
-        log = self.folder / "deploy.log"
-        values = self._parameters() | parameters
-        sam.deploy(template, self.aws.url, values, log, self.options.project)
-        stack = self.aws.cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
-        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        self.outputs |= self._deploy(template, STACK_NAME, self._parameters() | parameters)
+
+    def deploy_second(self, template: Path, name: str) -> dict[str, str]:
+        """Deploy the built `template` as another stack beside this one, and return its outputs."""
+        return self._deploy(template, name, self._parameters())
+
+    def deploy_consumer(self) -> None:
+        """Build and deploy the example consumer of the videos; its outputs join the stack's."""
+        parameters = {"VideosBucketName": self.outputs["VideosBucketName"]}
+        self.outputs |= self._deploy(sam.build(sam.CONSUMER), CONSUMER_NAME, parameters, sam.CONSUMER)
+
+    def _deploy(
+        self, template: Path, name: str, parameters: Mapping[str, str], project: sam.Project = sam.SERVICE
+    ) -> dict[str, str]:
+        sam.deploy(template, self.aws.url, parameters, self.folder / f"{name}.log", project, name)
+        stack = self.aws.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def put_api_key(self, api_key: str | None = None) -> None:
         """Store the key, by default the one that the simulated CometAPI accepts, as the SSM SecureString."""
