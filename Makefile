@@ -40,8 +40,8 @@ setup: .venv/installed .tools/sam/installed .tools/ministack/installed .tools/mi
 demo: setup ## Run the whole service locally: five videos saved, one refused, everything checked
 	@.venv/bin/python -m infra.local.demo
 
-up: setup ## Start the local stack and leave it running
-	@.venv/bin/python -m infra.local.up
+up: setup ## Start the local stack and leave it running; again: deploy what changed; PARAMETERS="Name=value …"
+	@.venv/bin/python -m infra.local.up $(PARAMETERS)
 
 down: .venv/installed ## Stop what `make up` started
 	@.venv/bin/python -m infra.local.down

@@ -1,17 +1,20 @@
 """The local stack that `make up` leaves running, as .local/stack.json records it."""
 
 import json
+import shlex
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from infra.local.aws import LocalAws
+from infra.local.aws import LocalAws, without_aws
 from infra.local.ministack import ROOT
 from infra.local.process import Program, uninterrupted
-from infra.local.stack import LocalStack
+from infra.local.stack import STACK_NAME, LocalStack
 
 RECORD = ROOT / ".local" / "stack.json"
+ENVIRONMENT = ROOT / ".local" / "env"
 FOLDER = ROOT / ".local" / "up"
 
 
@@ -58,12 +61,26 @@ class RunningStack:
         unfinished.write_text(json.dumps(content, indent=2) + "\n")
         unfinished.replace(record)
 
+    def shell_environment(self) -> Iterable[str]:
+        """Return the shell commands that make aws, sam, boto3 and the official client work on this stack."""
+        variables = without_aws({}) | {
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "COMETAPI_BASE_URL": f"{self.cometapi_url}/v1",
+            "COMETAPI_KEY": self.api_key,
+            "SAM_CLI_TELEMETRY": "0",
+            "stack": STACK_NAME,
+        }
+        path = ":".join(str(ROOT / place / "bin") for place in (".venv", ".tools/awscli", ".tools/sam"))
+        yield f"export PATH={shlex.quote(path)}:$PATH"
+        yield from (f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+
     def stop(self, record: Path = RECORD) -> None:
         """Stop every program that still runs, and forget the stack."""
         with uninterrupted():
             for program in reversed(self.programs):
                 program.stop()
             record.unlink(missing_ok=True)
+            ENVIRONMENT.unlink(missing_ok=True)
             shutil.rmtree(FOLDER, ignore_errors=True)
 
     @cached_property

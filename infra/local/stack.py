@@ -170,11 +170,16 @@ class LocalStack:
         return RemoteCometApi.from_ready_file(ready)
 
     def _parameters(self) -> dict[str, str]:
-        fixed = {"CometApiBaseUrl": self.cometapi.base_url, "AllowInsecureVideoUrls": "true"}
-        return fixed | {"PollIntervalSeconds": str(POLL_INTERVAL_SECONDS)} | dict(self.options.parameters or {})
+        return local_parameters(self.cometapi.base_url) | dict(self.options.parameters or {})
 
     def _timed[T](self, step: str, work: Callable[[], T]) -> T:
         began = time.monotonic()
         result = work()
         self.seconds[step] = time.monotonic() - began
         return result
+
+
+def local_parameters(cometapi_url: str) -> dict[str, str]:
+    """Return the template parameters of every local stack."""
+    interval = str(POLL_INTERVAL_SECONDS)
+    return {"CometApiBaseUrl": cometapi_url, "AllowInsecureVideoUrls": "true", "PollIntervalSeconds": interval}
