@@ -108,12 +108,16 @@ class LocalStack:
         parameters = {"VideosBucketName": self.outputs["VideosBucketName"]}
         self.outputs |= self._deploy(sam.build(sam.CONSUMER), CONSUMER_NAME, parameters, sam.CONSUMER)
 
+    def outputs_of(self, name: str) -> dict[str, str]:
+        """Return the outputs of the stack of that name."""
+        stack = self.aws.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
     def _deploy(
         self, template: Path, name: str, parameters: Mapping[str, str], project: sam.Project = sam.SERVICE
     ) -> dict[str, str]:
         sam.deploy(template, self.aws.url, parameters, self.folder / f"{name}.log", project, name)
-        stack = self.aws.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        return self.outputs_of(name)
 
     def put_api_key(self, api_key: str | None = None) -> None:
         """Store the key, by default the one that the simulated CometAPI accepts, as the SSM SecureString."""

@@ -15,9 +15,9 @@ type Item = dict[str, Any]
 class Tasks:
     """Puts and reads items with plain Python values."""
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: LocalStack, table: str | None = None) -> None:
         self._dynamodb = stack.aws.dynamodb
-        self._table = stack.outputs["TasksTableName"]
+        self._table = table or stack.outputs["TasksTableName"]
 
     def put(self, item: Item) -> str:
         """Put an item and return its task id."""
@@ -32,6 +32,11 @@ class Tasks:
         found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
         deserialize = TypeDeserializer().deserialize
         return {name: deserialize(value) for name, value in found.items()}
+
+    def ids(self) -> list[str]:
+        """Return the ids of all tasks in the table."""
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table)
+        return [item["task_id"]["S"] for page in pages for item in page["Items"]]
 
     def wait_for(self, attribute: str, task_ids: Iterable[str], seconds: float) -> dict[str, Item]:
         """Return all items once each has `attribute`; where one does not get it, the test fails."""
