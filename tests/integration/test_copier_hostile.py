@@ -72,8 +72,10 @@ FORBIDDEN = {
     "IPv4 through NAT64": ("https://[64:ff9b::a9fe:a9fe]/v.mp4", "address_not_public"),
     "IPv4 through 6to4": ("https://[2002:7f00:1::]/v.mp4", "address_not_public"),
     "a decimal spelling": ("https://2130706433/v.mp4", "address_not_public"),
+    "the metadata service in decimal": ("https://2852039166/latest/meta-data/", "address_not_public"),
     "a hexadecimal spelling": ("https://0x7f000001/v.mp4", "address_not_public"),
     "an octal spelling": ("https://0177.0.0.1/v.mp4", "address_not_public"),
+    "the metadata service in octal": ("https://0251.0376.0251.0376/latest/meta-data/", "address_not_public"),
     "a short spelling": ("https://127.1/v.mp4", "address_not_public"),
     "localhost": ("https://localhost/v.mp4", "address_not_public"),
     "a name that resolves to a private address": ("https://inside.example.com/v.mp4", "address_not_public"),
@@ -141,8 +143,8 @@ def redirecting(connection: socket.socket, head: str) -> None:
 
 REDIRECTS = [
     *("all of loopback", "IPv6 loopback", "this host", "the metadata service", "10/8", "172.16/12", "192.168/16"),
-    *("fc00::/7", "IPv4-mapped IPv6", "a name that resolves to a private address", "http", "file", "ftp"),
-    "user and password",
+    *("fc00::/7", "IPv4-mapped IPv6", "the metadata service in decimal", "the metadata service in octal"),
+    *("a name that resolves to a private address", "http", "file", "ftp", "user and password"),
 ]
 
 
