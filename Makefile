@@ -73,14 +73,14 @@ simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
 mutate: .venv/installed ## Test the tests: mutate the parser and the lifecycle
 	@.venv/bin/python -m tests.mutation
 
-bench: .venv/installed ## Measure, and compare in ratios
+bench: .venv/installed .tools/servers/installed ## Measure, and compare in ratios
 	@.venv/bin/python -m tests.benchmarks
 
 lock: $(UV) ## Pin all packages anew, by version and hash
 	@compile='$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.13'; \
 	$$compile pyproject.toml -o requirements.txt && \
 	$$compile pyproject.toml --group dev -o tests/requirements.txt && \
-	for group in sam ministack microburst awscli uv; do $$compile --group $$group -o infra/local/requirements/$$group.txt || exit; done
+	for group in sam ministack microburst awscli servers uv; do $$compile --group $$group -o infra/local/requirements/$$group.txt || exit; done
 
 # --- Run it on AWS ---
 

@@ -5,13 +5,16 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.benchmarks import cpu_per_poll, round_time
+from tests.benchmarks import copy_memory, copy_speed, cpu_per_poll, round_time
 from tests.benchmarks.machine import machine
 from tests.benchmarks.report import Finding, load, save, show
 
 QUESTIONS: dict[str, Callable[[], Finding]] = {
     "cpu_per_poll": cpu_per_poll.run,
     "round_time": round_time.run,
+    "copy_unthrottled": copy_speed.unthrottled,
+    "copy_throttled": copy_speed.throttled,
+    "copy_memory": copy_memory.run,
 }
 
 

@@ -28,12 +28,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a ratio was meant to be; `at_most` is the limit, or else `at_least`."""
+    """What a ratio was meant to be; `at_most` is the limit, or else `at_least`; `note` explains a miss."""
 
     text: str
     measured: float
     at_most: float | None = None
     at_least: float | None = None
+    note: str = ""
 
     @property
     def is_met(self) -> bool:

@@ -1,0 +1,105 @@
+"""Memory of a copy: how far a process grows beyond what it held before, for a video of 1 GiB."""
+
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+from tests.benchmarks.copy_contenders import BOTO3, OURS, RCLONE, SMART_OPEN
+from tests.benchmarks.copy_origin import origin, write_video
+from tests.benchmarks.copy_servers import BUCKET, rclone, s3_server, temporary_folder, versions
+from tests.benchmarks.report import Finding, Goal, Row
+
+SIZE = 1 << 30
+REPETITIONS = 3
+LAMBDA_MIB = 512
+
+_KEY = "copied.mp4"
+
+_HOW = (
+    "The most that the copying process holds in memory (VmHWM) while it copies a video of 1 GiB over plain HTTP on "
+    "loopback, less what it held before (VmRSS), which is all imports and clients, of the Copier its handler's too. "
+    "{repetitions} repetitions, each by a fresh process; the servers are other processes. The Copier runs with a data "
+    "segment that the kernel limits to {limit} MiB. {versions}."
+)
+
+
+class Watched:
+    """Another process, whose memory is watched from now on; sizes in MiB."""
+
+    def __init__(self, pid: int) -> None:
+        self._proc = Path(f"/proc/{pid}")
+        (self._proc / "clear_refs").write_text("5")  # forgets the highest so far
+        self.before = self._mib("VmRSS")
+        self.peak = self.before
+
+    def look(self) -> None:
+        """Note the most that the process has held."""
+        self.peak = self._mib("VmHWM")
+
+    def _mib(self, name: str) -> float:
+        lines = (self._proc / "status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+def run() -> Finding:
+    """Measure all contenders in turns."""
+    growth: dict[str, list[float]] = {name: [] for name in (OURS, BOTO3, SMART_OPEN, RCLONE)}
+    whole = []
+    with temporary_folder() as folder, s3_server() as s3, origin(folder) as servers:
+        write_video(folder, SIZE)
+        url, s3_url = f"{servers.unthrottled}/{SIZE}.mp4", s3.meta.endpoint_url
+        for _ in range(REPETITIONS):
+            for name, grown in growth.items():
+                watched = _rclone(s3_url, url, _KEY) if name == RCLONE else _python(name, s3_url, url, _KEY)
+                if s3.head_object(Bucket=BUCKET, Key=_KEY)["ContentLength"] != SIZE:
+                    raise ValueError(f"{name} stored another size")
+                s3.delete_object(Bucket=BUCKET, Key=_KEY)
+                grown.append(watched.peak - watched.before)
+                if name == OURS:
+                    whole.append(watched.peak)
+    return _finding(growth, whole)
+
+
+def _finding(growth: dict[str, list[float]], whole: list[float]) -> Finding:
+    medians = {name: statistics.median(values) for name, values in growth.items()}
+    rows = [
+        Row(name, medians[name], min(values), max(values), medians[name] / medians[OURS])
+        for name, values in growth.items()
+    ]
+    goals = [
+        Goal(f"what {OURS} needs, in MiB,", max(growth[OURS]), at_most=64),
+        Goal("its whole process, in MiB,", max(whole), at_most=LAMBDA_MIB),
+    ]
+    how = _HOW.format(repetitions=REPETITIONS, limit=LAMBDA_MIB, versions=versions())
+    return Finding("Memory of a copy of 1 GiB", "MiB", OURS, how, rows, goals)
+
+
+def _python(name: str, s3_url: str, url: str, key: str) -> Watched:
+    command = [sys.executable, "-m", "tests.benchmarks.copy_process", name, s3_url, url, key]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        _expect("ready", process.stdout)
+        if name == OURS:
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (LAMBDA_MIB << 20, LAMBDA_MIB << 20))
+        watched = Watched(process.pid)
+        print("copy", file=process.stdin, flush=True)
+        _expect("done", process.stdout)
+        watched.look()
+        return watched
+
+
+def _rclone(s3_url: str, url: str, key: str) -> Watched:
+    with rclone(s3_url) as daemon:
+        watched = Watched(daemon.pid)
+        daemon.copy_url(url, key)
+        watched.look()
+        return watched
+
+
+def _expect(word: str, said: IO[str]) -> None:
+    if said.readline().strip() != word:
+        raise RuntimeError(f"the process that copies never was {word}; its last words are above")
