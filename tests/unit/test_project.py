@@ -11,6 +11,7 @@ import pytest
 
 from tests.template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE
 
+BUILD = (ROOT / "functions/Makefile").read_text()
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
 ACTIONS = {
     "abort_multipart_upload": "s3:AbortMultipartUpload",
@@ -27,10 +28,24 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("environment", ["default", "prod", "local"])
-def test_every_environment_builds_with_the_packages(environment: str) -> None:
-    assert SAMCONFIG[environment]["build"]["parameters"]["manifest"] == "requirements.txt"
+def test_every_environment_is_complete(environment: str) -> None:
     deploy = SAMCONFIG[environment]["deploy"]["parameters"]
     assert {"stack_name", "resolve_s3", "capabilities"} <= deploy.keys()
+    # SAM would take a manifest for the functions' Makefile, and a cached build does not see requirements.txt.
+    assert not {"manifest", "cached"} & SAMCONFIG[environment]["build"]["parameters"].keys()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_built_with_bytecode(function: str) -> None:
+    assert RESOURCES[function]["Metadata"] == {"BuildMethod": "makefile"}
+    assert f"build-{function}" in re.findall(r"^(build-.*):$", BUILD, re.MULTILINE)[0].split()
+
+
+def test_the_build_keeps_exactly_the_services_that_are_called() -> None:
+    code = "".join(path.read_text() for path in Path(ROOT, "functions").rglob("*.py"))
+    # SSM is called by Powertools' SSMProvider.
+    called = {*re.findall(r'boto3\.client\("(\w+)"', code), *(["ssm"] if "SSMProvider(" in code else [])}
+    assert re.findall(r"^SERVICES := (.*)$", BUILD, re.MULTILINE)[0].split() == sorted(called)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

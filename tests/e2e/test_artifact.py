@@ -1,0 +1,74 @@
+"""What `sam build` makes of the functions: it has to start fast on Lambda's read-only disk."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.local import sam
+from infra.local.aws import without_aws
+from tests.template import FUNCTIONS
+
+UNCHECKED_HASH = 0b01
+# Imports a handler and prints every file that Python had to compile for it.
+COMPILED = """
+import importlib, sys
+def note(event, arguments):
+    if event == "compile" and str(arguments[1]).startswith(sys.path[0]): print(arguments[1])
+sys.addaudithook(note)
+importlib.import_module(sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def build() -> Path:
+    return sam.build().parent
+
+
+@pytest.fixture(params=FUNCTIONS)
+def artifact(build: Path, request: pytest.FixtureRequest) -> Path:
+    return build / str(request.param)
+
+
+def test_every_module_has_bytecode_that_is_valid_wherever_it_is_unpacked(artifact: Path) -> None:
+    modules = [*artifact.rglob("*.py")]
+    assert len(modules) > 100
+    for module in modules:
+        magic, flags, source_hash = header(Path(importlib.util.cache_from_source(module)))
+        assert (magic, flags) == (importlib.util.MAGIC_NUMBER, UNCHECKED_HASH), module
+        assert source_hash == importlib.util.source_hash(module.read_bytes()), module
+
+
+def header(bytecode: Path) -> tuple[bytes, int, bytes]:
+    content = bytecode.read_bytes()
+    return content[:4], int.from_bytes(content[4:8], "little"), content[8:16]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_is_compiled_when_a_handler_starts_from_the_zip(build: Path, tmp_path: Path, function: str) -> None:
+    archive = shutil.make_archive(str(tmp_path / "function"), "zip", build / function)
+    task = tmp_path / "task"
+    zipfile.ZipFile(archive).extractall(task)  # files are as old as their unpacking, as on Lambda
+    command = [sys.executable, "-B", "-c", COMPILED, FUNCTIONS[function]["Handler"].rpartition(".")[0]]
+    environment = without_aws({"PYTHONPATH": str(task), "POWERTOOLS_METRICS_NAMESPACE": "SeedancePoller"})
+    # The first entry of the path would otherwise be the folder where the command is run.
+    environment |= {"PYTHONSAFEPATH": "1"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - fixed
+    assert run.stdout.splitlines() == []
+
+
+def test_nothing_depends_on_the_machine_that_built_it(artifact: Path) -> None:
+    assert [*artifact.rglob("*.so"), *artifact.rglob("*.pyd")] == []
+    assert not (artifact / "bin").exists()
+
+
+def test_all_functions_share_one_zip(build: Path) -> None:
+    first, *others = (
+        {file.relative_to(f): file.read_bytes() for file in f.rglob("*") if file.is_file()}
+        for f in (build / function for function in FUNCTIONS)
+    )
+    assert all(other == first for other in others)
