@@ -70,8 +70,8 @@ def _finding(growth: dict[str, list[float]], whole: list[float]) -> Finding:
         for name, values in growth.items()
     ]
     goals = [
-        Goal(f"what {OURS} needs, in MiB,", max(growth[OURS]), at_most=64),
-        Goal("its whole process, in MiB,", max(whole), at_most=LAMBDA_MIB),
+        Goal(f"MiB that {OURS} needs", max(growth[OURS]), at_most=64),
+        Goal("MiB of its whole process", max(whole), at_most=LAMBDA_MIB),
     ]
     how = _HOW.format(repetitions=REPETITIONS, limit=LAMBDA_MIB, versions=versions())
     return Finding("Memory of a copy of 1 GiB", "MiB", OURS, how, rows, goals)
