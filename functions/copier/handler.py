@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> None:
         metrics.add_metric("ConfigurationErrors", MetricUnit.Count, 1)
         logger.error("nothing was copied, the task stays pending: %s", error)  # noqa: TRY400 - it says it all
     except (BotoCoreError, ClientError) as error:
-        metrics.add_metric("CopyInterrupted", MetricUnit.Count, 1)
+        metrics.add_metric("TableErrors", MetricUnit.Count, 1)
         logger.error("no word from the tasks table (%s), a later round hands the task off again", cause(error))  # noqa: TRY400
 
 
@@ -63,7 +63,6 @@ def settle(tools: Tools, task_id: str, video_url: str, seconds: float) -> None:
     logger.append_keys(task_id=task_id)
     task = tools.table.get(task_id)
     if task is None or task.pending_since is None:
-        metrics.add_metric("CopySkipped", MetricUnit.Count, 1)
         logger.info("nothing to copy: the task was cancelled or has ended")
         return
     if not tools.table.write(_outcome(tools, task, video_url, seconds)):
@@ -75,7 +74,7 @@ def _outcome(tools: Tools, task: Task, video_url: str, seconds: float) -> Change
     try:
         stored = tools.copier.copy(task, video_url, Deadline(seconds))
     except VideoRefused as error:
-        _report_failure("CopyRefused", error)
+        _report_failure("TasksCopyFailed", error)
         return refuse_copy(task, error, _now(), tools.limits)
     except CopyInterrupted as error:
         _report_failure("CopyInterrupted", error)
@@ -96,7 +95,6 @@ def _report_failure(metric: str, error: CopyError) -> None:
 def _report_success(task: Task, stored: StoredVideo, seconds: float) -> None:
     metrics.add_metric("VideosStored", MetricUnit.Count, 1)
     metrics.add_metric("VideoBytes", MetricUnit.Bytes, stored.size)
-    metrics.add_metric("CopySeconds", MetricUnit.Seconds, seconds)
     completed_at = task.item.get("completed_at")
     if isinstance(completed_at, Decimal):
         metrics.add_metric("SecondsFromCompletionToStored", MetricUnit.Seconds, max(0, _now() - int(completed_at)))

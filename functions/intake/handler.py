@@ -9,12 +9,13 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from botocore.exceptions import BotoCoreError, ClientError
 
 from intake.admission import admit
-from shared.aws import CLIENT_CONFIG
+from shared.aws import CLIENT_CONFIG, cause
 from shared.lifecycle import Limits
 from shared.settings import Settings
-from shared.task import Status
+from shared.task import Change, Status
 from shared.task_table import TaskTable, read_item
 
 if TYPE_CHECKING:
@@ -38,11 +39,20 @@ def _admit(record: dict[str, Any]) -> None:
         return  # the owner deleted the item: the task is cancelled
     table, limits = _table()
     change = admit(read_item(image), int(time.time()), limits)
-    if change is None or not table.write(change):
+    if change is None or not _write(table, change):
         return
     is_valid = change.set["status"] != Status.INVALID
     metrics.add_metric("TasksAdmitted" if is_valid else "TasksInvalid", MetricUnit.Count, 1)
     logger.info("task admitted" if is_valid else "task invalid", task_id=change.task_id, error=change.set.get("error"))
+
+
+def _write(table: TaskTable, change: Change) -> bool:
+    try:
+        return table.write(change)
+    except (BotoCoreError, ClientError) as error:
+        metrics.add_metric("TableErrors", MetricUnit.Count, 1)
+        logger.warning("change not written; delivered again", task_id=change.task_id, cause=cause(error))
+        raise
 
 
 @cache

@@ -71,6 +71,8 @@ def _report(tick: Tick) -> dict[str, Any]:
     for name, count in tick.counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     metrics.add_metric("OldestPendingSeconds", MetricUnit.Seconds, tick.oldest_seconds)
+    for seconds in tick.round_seconds:
+        metrics.add_metric("RoundSeconds", MetricUnit.Seconds, seconds)
     logger.info("tick done", counts=dict(tick.counts), oldest_pending_seconds=tick.oldest_seconds)
     return dict(tick.counts)
 

@@ -11,15 +11,14 @@ logger = Logger(child=True)
 _words_heard: set[str] = set()
 
 
-def remark(task_id: str, answer: Answer) -> str | None:
-    """Log what is remarkable about an answer; return the name of the metric that counts it, None where nothing is."""
+def remark(task_id: str, answer: Answer) -> None:
+    """Log what is remarkable about an answer."""
     extra: dict[str, Any] = {"task_id": task_id, "request_id": answer.request_id}
     match answer:
         case Report(status=None, word=word):
             if word not in _words_heard:  # once in a Lambda's life, it comes with every poll
                 _words_heard.add(word)
                 logger.warning("unknown status word; its tasks are kept waiting", word=word, **extra)
-            return "UnknownStatusWords"
         case KeyRejected():
             logger.error(
                 "CometAPI rejects the API key; no task is changed. Store a valid key in the SSM parameter that "
@@ -27,12 +26,9 @@ def remark(task_id: str, answer: Answer) -> str | None:
                 answer=answer.message,
                 **extra,
             )
-            return "KeyRejected"
         case Misdirected():
             logger.error(
                 "CometAPI redirects, which is not followed; check CometApiBaseUrl", reason=answer.reason, **extra
             )
-            return "Misdirected"
         case Unclear():
             logger.warning("CometAPI refused to report", code=answer.code, reason=answer.message, **extra)
-    return None

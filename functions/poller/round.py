@@ -87,8 +87,9 @@ class Round:
             answer = self._tools.api.ask(task.task_id)
             self.gauge.note(answer)
             self._count("Polls")
-            if metric := remark(task.task_id, answer):
-                self._count(metric)
+            remark(task.task_id, answer)
+            if isinstance(answer, Report) and answer.status is None:
+                self._count("UnknownStatusWords")
             if isinstance(answer, UnknownTask):
                 self._unknown.append((task, answer))
             else:

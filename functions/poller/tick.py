@@ -1,7 +1,7 @@
 """One tick: rounds at every interval until the next tick is due, or until nothing is left to ask."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, inf
 from zlib import crc32
 
@@ -36,6 +36,7 @@ class Tick:
     pace: Pace
     counts: Counter[str]
     oldest_seconds: int = 0
+    round_seconds: list[float] = field(default_factory=list)
 
     def run(self, share: Segment, seconds_left: float) -> None:
         """Run the rounds, stopping before `seconds_left` are used up.
@@ -68,8 +69,8 @@ class Tick:
         asked = Round(self.tools, self.pace, ends)
         asked.run(due, len(pending))
         self.counts += asked.counts
-        self.counts["Rounds"] += 1
         self.counts.update({f"Answers{name}": count for name, count in asked.gauge.answers.items()})
+        self.round_seconds.append(self.tools.clock.now() - now)
         self.pace = self.pace.after(asked.gauge, self.cadence.most_concurrent, self.tools.clock.now())
 
     def _due(self, task: Task, after: float) -> float:

@@ -61,7 +61,9 @@ def test_a_deleted_item_is_not_brought_back(dynamodb: Any) -> None:
     assert "task_bare" not in items()
 
 
-def test_only_what_failed_is_delivered_again(dynamodb: Any) -> None:
+def test_only_what_failed_is_delivered_again(dynamodb: Any, capsys: pytest.CaptureFixture[str]) -> None:
     dynamodb.delete_table(TableName=TABLE)
     failures = intake.handler(EVENT, CONTEXT)["batchItemFailures"]
     assert {failure["itemIdentifier"] for failure in failures} == {"1", "2", "3", "4", "5"}
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert len(metrics["TableErrors"]) == 5

@@ -121,7 +121,7 @@ def test_one_tick_follows_every_task(stack: Stack) -> None:
 
 def test_an_idle_tick_ends_after_one_scan_and_asks_nothing(stack: Stack) -> None:
     started = stack.clock.ahead
-    assert stack.tick()["Rounds"] == 0
+    assert stack.tick()["Polls"] == 0
     assert stack.clock.ahead - started <= 60
     assert stack.comet_api.requests == []
 
@@ -196,7 +196,7 @@ def test_a_rejected_key_is_read_again_once_a_round_and_a_new_one_works_at_once(s
     stack.key = "sk-of-yesterday"
     for _ in range(10):
         stack.insert(stack.comet_api.create(answers=["documented_success"]))
-    assert stack.tick()["KeyRejected"]
+    assert stack.tick()["AnswersKeyRejected"]
     asked = len(stack.comet_api.requests)
     assert asked <= 4 * 2 * 8
     stack.key = stack.comet_api.api_key
@@ -218,7 +218,7 @@ def test_a_gateway_that_is_down_is_probed_with_one_task(stack: Stack) -> None:
 def test_a_redirect_is_never_followed_with_the_key(stack: Stack) -> None:
     stack.comet_api.fault("redirect_302")
     task_id = stack.insert(stack.comet_api.create())
-    assert stack.tick()["Misdirected"]
+    assert stack.tick()["AnswersMisdirected"]
     assert {request.path for request in stack.comet_api.requests} == {f"/v1/videos/{task_id}"}
 
 

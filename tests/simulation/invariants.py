@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from announcer.announcement import announcement
 from shared.task import WORKING_ATTRIBUTES, Status, Task
 from shared.task_table import read_item
 from tests.simulation.renders import ENDINGS, KEY, REASON, SIGNATURE, SUCCEEDING, Kind
@@ -53,6 +54,7 @@ class Invariants:
         """Check a write of the table; its owner may do anything."""
         self._world.note("  item is", _shown(written.after))
         role = self._world.scheduler.current.process.name.partition("-")[0]
+        self._check_announcement(role, written)
         if role == "user" or written.after is None:
             return
         if written.before is None:
@@ -93,6 +95,13 @@ class Invariants:
         for key, wire in self._world.store.items.items():
             self._check_ending(key, read_item(wire))
         self._check_uploads()
+
+    def _check_announcement(self, role: str, written: "Written") -> None:
+        """Check that exactly the writes are announced by which a function, and not the owner, ends a task."""
+        after = read_item(written.after or {})
+        is_announced = announcement(read_item(written.before or {}), after) is not None
+        if is_announced != (role != "user" and "ended_at" in after):
+            self.fail("every ending is announced once", f"{written.key}, written by {role}")
 
     def _check_item(self, key: str, before: dict[str, Any], after: dict[str, Any]) -> None:
         if "ended_at" in before and before.get("status") != "RETRY":

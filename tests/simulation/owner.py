@@ -64,4 +64,6 @@ class Owner:
         item = self._world.store.items.get(self._key)
         if item and ("ended_at" in item or self._world.random.random() < 0.2):
             self._world.note("sets RETRY", self._key)
-            self._world.store.put(self._key, {**item, "status": {"S": "RETRY"}})
+            reviewed = {**item, "reviewed": {"BOOL": True}}
+            self._world.store.put(self._key, reviewed)
+            self._world.store.put(self._key, {**reviewed, "status": {"S": "RETRY"}})

@@ -20,6 +20,7 @@ ACTIONS = {
     "get_item": "dynamodb:GetItem",
     "head_object": "s3:GetObject",
     "invoke": "lambda:InvokeFunction",
+    "publish": "sns:Publish",
     "put_object": "s3:PutObject",
     "update_item": "dynamodb:UpdateItem",
     "upload_part": "s3:PutObject",
@@ -96,9 +97,12 @@ def test_the_contract_of_the_template() -> None:
         "TasksTableName",
         "VideosBucketName",
         "VideoStoredTopicArn",
+        "TaskEndedTopicArn",
         "IntakeFunctionName",
         "PollerFunctionName",
         "CopierFunctionName",
+        "AnnouncerFunctionName",
+        "AlarmTopicArn",
         "DashboardUrl",
     }
 
@@ -117,7 +121,9 @@ def delivered(record: dict[str, Any], pattern: dict[str, Any]) -> bool:
         if isinstance(wanted, dict):
             if not delivered(value or {}, wanted):
                 return False
-        elif not any(value is None if rule == {"exists": False} else value == rule for rule in wanted):
+        elif not any(
+            (value is not None) == rule["exists"] if isinstance(rule, dict) else value == rule for rule in wanted
+        ):
             return False
     return True
 
@@ -130,3 +136,11 @@ def test_the_filters_deliver_what_intake_must_see() -> None:
     seen = {r["dynamodb"]["Keys"]["task_id"]["S"] for r in records if any(delivered(r, p) for p in patterns)}
     assert seen >= {"task_bare", "task_body", "task_put_again", "task_retried", "task_invalid"}
     assert "task_pending" not in seen
+
+
+def test_the_filter_delivers_every_ending_to_the_announcer() -> None:
+    (only,) = FUNCTIONS["AnnouncerFunction"]["Events"]["Ended"]["Properties"]["FilterCriteria"]["Filters"]
+    records = json.loads((ROOT / "events/ended.json").read_text())["Records"]
+    seen = {r["dynamodb"]["Keys"]["task_id"]["S"] for r in records if delivered(r, json.loads(only["Pattern"]))}
+    assert seen >= {"task_stored", "task_failed", "task_invalid", "task_invalid_again"}
+    assert not seen & {"task_moving", "task_deleted"}

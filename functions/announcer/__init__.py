@@ -1,0 +1,1 @@
+"""Announces every task that ends, stored or not."""
