@@ -46,8 +46,8 @@ up: setup ## Start the local stack and leave it running; again: deploy what chan
 down: .venv/installed ## Stop what `make up` started
 	@.venv/bin/python -m infra.local.down
 
-watch: .venv/installed ## Watch the tasks live; STACK=name for a stack on AWS
-	@.venv/bin/python -m infra.watch $(if $(STACK),--stack $(STACK))
+watch: .venv/installed ## Watch the tasks live; STACK=name for a stack on AWS, JSON=1 for one look
+	@.venv/bin/python -m infra.watch $(if $(STACK),--stack $(STACK)) $(if $(JSON),--json)
 
 feed: .venv/installed ## Insert many tasks; FILE=tasks.csv or .jsonl, STACK=name for a stack on AWS
 	@.venv/bin/python -m infra.feed "$(FILE)" $(if $(STACK),--stack $(STACK))

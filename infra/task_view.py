@@ -1,7 +1,5 @@
 """Tasks as a person reads them: one row each, in a live table or as plain lines."""
 
-import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,24 +24,31 @@ class TaskRow:
     status: str
     progress: int
     since: int | None
+    pending_since: int | None
+    updated_at: int | None
     ended_at: int | None
     s3_uri: str
     size: int
+    code: str
     error: str
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "TaskRow":
         """Read an item of the tasks table, as the service or a user wrote it."""
         error = item.get("error")
+        named = error if isinstance(error, Mapping) else {"message": error}
         return cls(
             task_id=_text(item.get("task_id")),
             status=_text(item.get("status")),
             progress=_number(item.get("progress")) or 0,
             since=_number(item.get("created_at")) or _number(item.get("pending_since")),
+            pending_since=_number(item.get("pending_since")),
+            updated_at=_number(item.get("updated_at")),
             ended_at=_number(item.get("ended_at")),
             s3_uri=_text(item.get("s3_uri")),
             size=_number(item.get("size")) or 0,
-            error=_text(error.get("message") if isinstance(error, Mapping) else error),
+            code=_text(named.get("code")),
+            error=_text(named.get("message")),
         )
 
     @property
@@ -76,10 +81,7 @@ class TaskRow:
         """Return how long it has taken so far, or in all."""
         if self.since is None:
             return ""
-        seconds = max(0, int((self.ended_at or now) - self.since))
-        minutes, seconds = divmod(seconds, 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours} h {minutes:02}" if hours else f"{minutes}:{seconds:02}"
+        return duration((self.ended_at or now) - self.since)
 
     def line(self) -> str:
         """Return the task as one line of plain text."""
@@ -87,8 +89,8 @@ class TaskRow:
         return f"{self.task_id}  {self.stage}{progress}  {self.result}".rstrip()
 
 
-def task_table(rows: Sequence[TaskRow], width: int, height: int, now: float | None = None) -> Table:
-    """Return a table of `width` columns, a progress bar per task, of at most `height` tasks: pending ones stay."""
+def task_table(rows: Sequence[TaskRow], width: int, height: int, now: float) -> Table:
+    """Return a table of `width` columns, a line and a bar per task, of at most `height` tasks: pending ones stay."""
     shown = _that_fit(rows, height)
     wide = width >= WIDE
     columns = [
@@ -96,13 +98,20 @@ def task_table(rows: Sequence[TaskRow], width: int, height: int, now: float | No
         Column("Status", no_wrap=True, min_width=11),
         Column("Progress", width=10),
         Column("Age", justify="right", no_wrap=True, min_width=4),
-        Column("Result", ratio=1),
+        Column("Result", ratio=1, no_wrap=True, overflow="ellipsis"),
     ]
-    caption = _summary(rows) + (f" ({len(rows) - len(shown)} not shown)" if len(shown) < len(rows) else "")
+    caption = f"{len(rows) - len(shown)} more" if len(shown) < len(rows) else None
     table = Table(*columns, caption=caption, caption_justify="left", expand=True, box=None, padding=(0, 2, 0, 0))
     for row in shown:
-        table.add_row(*_cells(row, time.time() if now is None else now, wide=wide))
+        table.add_row(*_cells(row, now, wide=wide))
     return table
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 1:05, or 7 h 02."""
+    minutes, seconds = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def _cells(row: TaskRow, now: float, *, wide: bool) -> Iterable[RenderableType]:
@@ -110,9 +119,9 @@ def _cells(row: TaskRow, now: float, *, wide: bool) -> Iterable[RenderableType]:
     done = 100 if row.outcome == "stored" else row.progress
     bar = ProgressBar(total=100, completed=done, width=10, complete_style=style, finished_style=style)
     place = row.s3_uri if wide else row.s3_key
-    # The end of an address is the task's own id, so it may be cut; a reason may not.
-    result = Text(f"{decimal(row.size)}  {place}", no_wrap=True, overflow="ellipsis") if place else Text(row.error)
-    return Text(row.task_id), Text(row.stage, style=style), bar, row.age(now), result
+    # The end of an address is the task's own id, so it may be cut; the last reasons stand in full above the table.
+    result = f"{decimal(row.size)}  {place}" if place else row.code or row.error
+    return Text(row.task_id), Text(row.stage, style=style), bar, row.age(now), Text(result)
 
 
 def _that_fit(rows: Sequence[TaskRow], height: int) -> Sequence[TaskRow]:
@@ -122,11 +131,6 @@ def _that_fit(rows: Sequence[TaskRow], height: int) -> Sequence[TaskRow]:
     ended = sorted((row for row in rows if row.outcome != "pending"), key=lambda row: row.ended_at or 0)
     kept = {row.task_id for row in (ended + pending)[-height:]}
     return [row for row in rows if row.task_id in kept]
-
-
-def _summary(rows: Sequence[TaskRow]) -> str:
-    counts = Counter(row.outcome for row in rows)
-    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in STYLES if counts[outcome]) or "no tasks yet"
 
 
 def _number(value: object) -> int | None:

@@ -13,8 +13,9 @@ from infra.local.ministack import HTTP
 from infra.local.notifications import Notifications, seen_by_consumer
 from infra.local.process import ProgramError, orderly_exit
 from infra.local.stack import LocalStack
+from infra.task_reader import TaskTableReader
 from infra.task_view import TaskRow
-from infra.watch import TaskTableReader, follow
+from infra.watch import follow
 
 # Prompt and render time in seconds. The last one outlives the tick that the demo asks for, so the schedule finds it.
 RENDERS = (
