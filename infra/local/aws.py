@@ -10,6 +10,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
@@ -50,6 +51,11 @@ class LocalAws:
     def cloudformation(self) -> "CloudFormationClient":
         """CloudFormation."""
         return self.session.client("cloudformation", endpoint_url=self.url, config=self._config)
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """CloudWatch."""
+        return self.session.client("cloudwatch", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":

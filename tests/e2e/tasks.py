@@ -38,6 +38,10 @@ class Tasks:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table)
         return [item["task_id"]["S"] for page in pages for item in page["Items"]]
 
+    def delete(self, task_id: str) -> None:
+        """Delete an item, which cancels its task."""
+        self._dynamodb.delete_item(TableName=self._table, Key={"task_id": {"S": task_id}})
+
     def wait_for(self, attribute: str, task_ids: Iterable[str], seconds: float) -> dict[str, Item]:
         """Return all items once each has `attribute`; where one does not get it, the test fails."""
         deadline = time.monotonic() + seconds

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.local import sam
+from tests.e2e.shell import Shell
 from tests.e2e.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ def test_a_second_stack_lives_beside_the_first_and_leaves_its_data_when_it_goes(
     assert not others.get(ours)
     assert not tasks.get(theirs)
 
-    stack.aws.cloudformation.delete_stack(StackName=NEIGHBOUR)
-    stack.aws.cloudformation.get_waiter("stack_delete_complete").wait(StackName=NEIGHBOUR)
+    Shell(stack, NEIGHBOUR).follow("Delete the stack")
     with pytest.raises(stack.aws.functions.exceptions.ResourceNotFoundException):
         stack.aws.functions.get_function(FunctionName=outputs["PollerFunctionName"])
     assert others.get(theirs) == item
