@@ -10,8 +10,8 @@ from shared.errors import CopyInterrupted
 _MIB = 1024 * 1024
 CONNECTIONS = 8
 PART_BYTES = 8 * _MIB
-WHOLE_BYTES = 16 * _MIB
-"""Up to this size a video is one part."""
+WHOLE_BYTES = 24 * _MIB
+"""Up to this size a video is one part: S3 bills each request, and of a usual video three parts would be five."""
 PARTS_AHEAD = 3
 """Parts being received at once; with those being uploaded this bounds the memory, whatever the video's size."""
 LONG_RANGE_BYTES = 2 * _MIB

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from math import ceil, inf
 from zlib import crc32
 
@@ -48,9 +49,11 @@ class Tick:
         before = started - self.cadence.interval - _OVERLAP_SECONDS
         while True:
             now = self.tools.clock.now()
-            pending = list(self.tools.table.pending(share))
-            if share.segments == 1 and len(pending) > self.cadence.tasks_per_worker:
-                share = self._fan_out(len(pending))
+            # The first worker must not hold what it takes many to hold: it reads one task too many, then only counts.
+            too_many = self.cadence.tasks_per_worker + 1 if share.segments == 1 else None
+            pending = list(islice(self.tools.table.pending(share), too_many))
+            if len(pending) == too_many:
+                share = self._fan_out(max(self.tools.table.count_pending(), len(pending)))
                 pending = list(self.tools.table.pending(share))
             self._look_at(pending, now)
             self._round([task for task in pending if self._due(task, before) <= now], pending, ends)

@@ -1,6 +1,6 @@
 """The tasks table: the one module that knows DynamoDB."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,15 +36,13 @@ class TaskTable:
 
     def pending(self, share: Segment) -> Iterator[Task]:
         """Yield every pending task of one share; eventually consistent, as every index is."""
-        pages = self._client.get_paginator("scan").paginate(
-            TableName=self._name,
-            IndexName=PENDING_INDEX,
-            Segment=share.segment,
-            TotalSegments=share.segments,
-        )
-        for page in pages:
+        for page in self._scan(share):
             for attributes in page["Items"]:
                 yield Task.from_item(read_item(attributes))
+
+    def count_pending(self) -> int:
+        """Return how many tasks are pending, without fetching them."""
+        return sum(page["Count"] for page in self._scan(Segment(), Select="COUNT"))
 
     def get(self, task_id: str) -> Task | None:
         """Return the task as it is now; None where its owner deleted it."""
@@ -60,6 +58,15 @@ class TaskTable:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def _scan(self, share: Segment, **how: Any) -> Iterable[Any]:  # noqa: ANN401 - parameters and pages of a Scan
+        return self._client.get_paginator("scan").paginate(
+            TableName=self._name,
+            IndexName=PENDING_INDEX,
+            Segment=share.segment,
+            TotalSegments=share.segments,
+            **how,
+        )
 
 
 def read_item(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,35 @@
 """Measure, show a table a question beside the last run, and keep the numbers; PYTHONPATH is `functions:.`."""
 
 import argparse
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import copy_memory, copy_speed, cpu_per_poll, round_time
+from tests.benchmarks import (
+    cold_start,
+    copy_memory,
+    copy_speed,
+    cpu_per_poll,
+    dollars,
+    fan_out,
+    notice_time,
+    readme,
+    round_time,
+    table_load,
+)
 from tests.benchmarks.machine import machine
-from tests.benchmarks.report import Finding, load, save, show
+from tests.benchmarks.report import Finding, compare, load, save, show
 
-QUESTIONS: dict[str, Callable[[], Finding]] = {
+QUESTIONS: dict[str, Callable[[], Finding | dict[str, Finding]]] = {
     "cpu_per_poll": cpu_per_poll.run,
     "round_time": round_time.run,
+    "notice_time": notice_time.run,
+    "cold_start": cold_start.run,
+    "table_load": table_load.run,
+    "dollars": dollars.run,
+    "fan_out": fan_out.run,
     "copy_unthrottled": copy_speed.unthrottled,
     "copy_throttled": copy_speed.throttled,
     "copy_memory": copy_memory.run,
@@ -19,24 +37,38 @@ QUESTIONS: dict[str, Callable[[], Finding]] = {
 
 
 def main() -> None:
-    """Answer the questions that were named, or all of them."""
-    console = Console()
+    """Answer the questions that were named, or all of them, or only bring the README up to date or compare."""
+    console, chosen = Console(), _arguments()
+    if chosen.compare:
+        compare(console, json.loads(chosen.compare.read_text()), load())
+        return
+    for name in [] if chosen.readme else chosen.questions or QUESTIONS:
+        _answer(name, console)
+    readme.write(load())
+
+
+def _answer(name: str, console: Console) -> None:
     here = machine()
-    for name in _questions():
-        with console.status(f"measuring {name}"):
-            finding = QUESTIONS[name]()
-        results = load()
-        show(console, finding, here, results.get(name, {}))
-        save(results | {name: finding.to_json() | {"machine": here}})
+    with console.status(f"measuring {name}"):
+        answer = QUESTIONS[name]()
+    results = load()
+    for key, finding in ({name: answer} if isinstance(answer, Finding) else answer).items():
+        show(console, finding, here, results.get(key, {}))
+        results |= {key: finding.to_json() | {"machine": here}}
+    save(results)
 
 
-def _questions() -> list[str]:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="question", help=f"any of {', '.join(QUESTIONS)}; default: all")
-    names: list[str] = parser.parse_args().questions
-    if unknown := set(names) - QUESTIONS.keys():
+    parser.add_argument("--readme", action="store_true", help="only write README.md and the plots from results.json")
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="only show this older results.json beside the kept"
+    )
+    chosen = parser.parse_args()
+    if unknown := set(chosen.questions) - QUESTIONS.keys():
         parser.error(f"no question {', '.join(sorted(unknown))}")
-    return names or list(QUESTIONS)
+    return chosen
 
 
 if __name__ == "__main__":

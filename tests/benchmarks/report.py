@@ -74,7 +74,7 @@ def show(console: Console, finding: Finding, machine: Mapping[str, str | float],
     for heading in (f"median {finding.unit}", "lowest", "highest", f"times {finding.reference}", "last run"):
         table.add_column(heading, justify="right")
     for row in finding.rows:
-        numbers = (_shown(row.median), _shown(row.lowest), _shown(row.highest), f"{row.ratio:.2f}")
+        numbers = (shown(row.median), shown(row.lowest), shown(row.highest), f"{row.ratio:.2f}")
         table.add_row(row.name, *numbers, f"{previous[row.name]:.2f}" if row.name in previous else "")
     console.print(table)
     for goal in finding.goals:
@@ -93,9 +93,27 @@ def save(results: Results) -> None:
     RESULTS.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
+def compare(console: Console, old: Results, new: Results) -> None:
+    """Print the medians and ratios of two runs side by side, question by question."""
+    for name in old.keys() & new.keys():
+        table = Table(title=f"{new[name]['question']} ({new[name]['unit']})", title_justify="left")
+        for heading in ("", "before", "after", "after / before", "ratio before", "ratio after"):
+            table.add_column(heading, justify="right" if heading else "left")
+        before = {row["name"]: row for row in old[name]["rows"]}
+        for row in new[name]["rows"]:
+            if was := before.get(row["name"]):
+                change = f"{row['median'] / was['median']:.2f}" if was["median"] else ""
+                medians = (shown(was["median"]), shown(row["median"]), change)
+                table.add_row(row["name"], *medians, f"{was['ratio']:.2f}", f"{row['ratio']:.2f}")
+        console.print(table)
+
+
+def shown(number: float) -> str:
+    """Return a number as tables show it."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.2f}" if number >= 1 or not number else f"{number:.2g}"
+
+
 def _named(machine: Mapping[str, str | float]) -> str:
     return ", ".join(f"{name} {value}" for name, value in machine.items())
-
-
-def _shown(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"

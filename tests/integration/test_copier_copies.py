@@ -62,13 +62,13 @@ def test_a_small_video_is_one_request_there_and_one_here(shop: CopyShop) -> None
 
 
 def test_a_larger_video_is_an_upload_in_parts(shop: CopyShop) -> None:
-    task_id = shop.comet_api.create(size=17 * MIB)
+    task_id = shop.comet_api.create(size=25 * MIB)
     shop.copy(task_id)
     assert sorted(shop.calls) == [
         "CompleteMultipartUpload",
         "CreateMultipartUpload",
         "HeadObject",
-        *["UploadPart"] * 3,
+        *["UploadPart"] * 4,
     ]
 
 

@@ -21,7 +21,7 @@ from poller.round import Tools
 from poller.tick import Cadence, Tick
 from shared.comet_api import ApiKey, CometApi
 from shared.lifecycle import Limits
-from shared.task import Change, Status
+from shared.task import Change, Status, Task
 from shared.task_table import Segment, TaskTable
 from tests.integration.conftest import TABLE
 from tests.integration.copying import CopyShop
@@ -168,6 +168,23 @@ def test_above_the_limit_a_tick_starts_workers_whose_shares_do_not_overlap(stack
     for share in stack.lambdas.polls:
         stack.tick(share)
     assert Counter(task_id for task_id, _ in stack.lambdas.copies) == Counter(tasks)
+
+
+def test_the_first_worker_never_holds_all_tasks(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.tasks_per_worker = 5
+    for _ in range(12):
+        stack.insert(stack.comet_api.create(answers=["documented_in_progress"]))
+    read: Counter[int] = Counter()
+    pending = stack.table.pending
+
+    def noted(share: Segment) -> Iterator[Task]:
+        for task in pending(share):
+            read[share.segments] += 1
+            yield task
+
+    monkeypatch.setattr(stack.table, "pending", noted)
+    stack.tick()
+    assert read[1] == stack.tasks_per_worker + 1
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,4 @@ def test_shares_of_the_index_hold_each_pending_task_once_and_no_ended_one(table:
     for segments in (1, 3):
         found = [task.task_id for n in range(segments) for task in table.pending(Segment(n, segments))]
         assert sorted(found) == sorted(["t", *(f"p{number}" for number in range(50))])
+    assert table.count_pending() == 51

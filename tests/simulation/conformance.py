@@ -52,7 +52,9 @@ class Tables:
         self.client.delete_item(TableName=TABLE, Key={"task_id": {"S": task_id}})
 
     def pending(self, segments: int = 1) -> list[str]:
-        return sorted(task.task_id for n in range(segments) for task in self.table.pending(Segment(n, segments)))
+        found = sorted(task.task_id for n in range(segments) for task in self.table.pending(Segment(n, segments)))
+        assert self.table.count_pending() == len(found)
+        return found
 
 
 def a_change_happens_only_while_all_is_as_it_was(tables: Tables) -> None:

@@ -102,13 +102,15 @@ class DynamoDB:
         IndexName: str,  # noqa: N803 - see above
         Segment: int,  # noqa: N803 - see above
         TotalSegments: int,  # noqa: N803 - see above
+        Select: str = "ALL_PROJECTED_ATTRIBUTES",  # noqa: N803 - see above
     ) -> Iterator[dict[str, Any]]:
         assert IndexName == "pending"
         keys = [key for key in self.store.versions if crc32(key.encode()) % TotalSegments == Segment]
         size = self._staleness.page_size
         for start in range(0, max(1, len(keys)), size):
             page = keys[start : start + size]
-            yield self._call("Scan pending", lambda page=page: {"Items": self._page(page)})  # type: ignore[misc]
+            items = self._call("Scan pending", lambda page=page: self._page(page))  # type: ignore[misc]
+            yield {"Count": len(items), "Items": [] if Select == "COUNT" else items}
 
     def _page(self, keys: list[str]) -> list[Wire]:
         seen = (self._seen(key) for key in keys)
