@@ -9,7 +9,7 @@ from tests.benchmarks.workload import Counts, Hours, Load
 
 TASKS = 1000
 OURS = "this service"
-_MONITORING = "its metrics, alarms and dashboard where an account has used up AWS's free ones"
+_MONITORING = "its metrics, alarms, dashboard if none is free"
 _DATES = sorted(price.as_of for price in PRICES)
 _HOW = (
     f"List prices of us-east-1 without any free tier, {_DATES[0]} to {_DATES[-1]} (each with its date and "

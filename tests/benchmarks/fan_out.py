@@ -26,8 +26,8 @@ def run() -> Finding:
     alone = max(SIMULATED_TASKS) / IN_FLIGHT * LATENCY
     one, most = simulated[SIMULATED_TASKS[0]], simulated[SIMULATED_TASKS[-1]]
     rows = [
-        *(_row(f"measured: {n} workers, {n * REAL_TASKS:,} tasks", s, real[1]) for n, s in real.items()),
-        *(_row(f"simulated: {ceil(n / TASKS_PER_WORKER)} workers, {n:,} tasks", s, one) for n, s in simulated.items()),
+        *(_row(f"measured: {n * REAL_TASKS:,} tasks, workers: {n}", s, real[1]) for n, s in real.items()),
+        *(_row(f"simulated: {n:,} tasks, workers: {ceil(n / TASKS_PER_WORKER)}", s, one) for n, s in simulated.items()),
         _row(f"one worker alone, {max(SIMULATED_TASKS):,} tasks, by arithmetic", alone, one),
     ]
     goals = [

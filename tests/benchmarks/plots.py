@@ -38,6 +38,9 @@ def plot(finding: Mapping[str, Any]) -> str:
         print_values=True,
         print_values_position="top",
         logarithmic=is_logarithmic,
+        zero=min(values) / 2 if is_logarithmic else 0,
+        range=(min(values) / 2 if is_logarithmic else 0, max(values)),
+        show_x_labels=False,  # the values stand at the bars
         width=900,
         height=_MARGIN + _BAR_HEIGHT * len(rows),
         style=_STYLE,
