@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.report import load
 from tests.readme import BLOCKS, README
 from tests.template import ROOT, TEMPLATE
 
@@ -44,3 +45,18 @@ def test_every_parameter_is_described_with_its_default() -> None:
 
 def test_every_output_is_named() -> None:
     assert all(f"`{name}`" in README for name in TEMPLATE["Outputs"])
+
+
+def test_the_comparison_says_what_was_measured() -> None:
+    rows = dict(re.findall(r"^\| ([\w -]+) \| ([\d.]+) \|", README.partition("## Instead of it")[2], re.MULTILINE))
+    results = load()
+    measured = {row["name"]: f"{row['median']:.2g}" for row in results["dollars_hour"]["rows"]}
+    compared = rows.keys() & measured.keys()
+    assert len(compared) == 4
+    assert {name: float(rows[name]) for name in compared} == {name: float(measured[name]) for name in compared}
+    (day,) = [row["median"] for row in results["dollars_day"]["rows"] if row["name"] == "this service"]
+    assert f"{day:.2g} where the tasks are spread over a day" in README
+    (loop,) = [row["ratio"] for row in results["round_time"]["rows"] if "one after the other" in row["name"]]
+    assert f"{loop:.0f} times as long" in README
+    p50, p95 = (row["median"] for row in results["notice_time"]["rows"][:2])
+    assert f"(p50 {p50:.1f} s, p95 {p95:.0f} s)" in README
