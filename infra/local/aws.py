@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -71,6 +72,11 @@ class LocalAws:
     def functions(self) -> "LambdaClient":
         """Lambda."""
         return self.session.client("lambda", endpoint_url=self.url, config=self._config)
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        """IAM."""
+        return self.session.client("iam", endpoint_url=self.url, config=self._config)
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from infra.local.cometapi import RemoteCometApi
 from infra.local.demo_report import Evidence, problems, summary
-from infra.local.ministack import HTTP
+from infra.local.loopback import HTTP
 from infra.local.notifications import Notifications, seen_by_consumer
 from infra.local.process import ProgramError, orderly_exit
 from infra.local.stack import LocalStack

@@ -1,16 +1,16 @@
-"""MiniStack, an AWS on one loopback port, and microburst, a proxy that makes it fail on request."""
+"""MiniStack, an AWS on one loopback port."""
 
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import urllib3
 
 from infra.local.aws import without_aws
+from infra.local.faults import LAUNCHER, Faults
+from infra.local.loopback import HTTP, free_port
 from infra.local.process import Program, ProgramError
 
 ROOT = Path(__file__).parents[2]
@@ -19,19 +19,15 @@ START_ATTEMPTS = 3
 FOLDERS = ("TMPDIR", "S3_DATA_DIR", "STATE_DIR")
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - a new folder is made in it
 ROOMY_BYTES = 4 << 30
-JSON = dict[str, Any]
-
-# Loopback only: no proxy, no retry, no wait longer than a healthy server needs.
-HTTP = urllib3.PoolManager(timeout=5.0, retries=False)
 
 
 class MiniStack:
-    """One MiniStack with its own port and folders; with `faults`, every Lambda's AWS calls go through microburst."""
+    """One MiniStack with its own port and folders; with a seed for `faults`, Lambdas reach it through microburst."""
 
-    def __init__(self, folder: Path, *, faults: bool = False) -> None:
+    def __init__(self, folder: Path, *, faults: int | None = None) -> None:
         self.folder = folder
         self.faults: Faults | None = None
-        self._wants_faults = faults
+        self._fault_seed = faults
         self.url = ""
         self.programs: list[Program] = []
 
@@ -51,13 +47,13 @@ class MiniStack:
         port, proxy_port = free_port(), free_port()
         url, proxy = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{proxy_port}"
         try:
-            if self._wants_faults:
+            if self._fault_seed is not None:
                 options = ["--upstream", url, "--host", "127.0.0.1", "--port", str(proxy_port)]
-                environment = without_aws(dict(os.environ))
-                self._start("microburst", [_tool("microburst"), *options], environment, f"{proxy}/_microburst/health")
+                command: list[str | Path] = [_tool("microburst", "python"), LAUNCHER, str(self._fault_seed), *options]
+                self._start("microburst", command, without_aws(dict(os.environ)), f"{proxy}/_microburst/health")
                 self.faults = Faults(proxy)
-            environment = self._environment(port, proxy if self._wants_faults else None)
-            self._start("ministack", [_tool("ministack")], environment, f"{url}/_ministack/health")
+            environment = self._environment(port, proxy if self.faults else None)
+            self._start("ministack", [_tool("ministack", "ministack")], environment, f"{url}/_ministack/health")
         except ProgramError:
             self.stop()
             self.programs.clear()
@@ -83,39 +79,12 @@ class MiniStack:
         )
 
 
-class Faults:
-    """The control side of microburst: which AWS calls of the Lambdas fail, and which did."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def set(self, rules: Sequence[JSON]) -> None:
-        """Replace all rules; each is written as microburst's documentation says."""
-        _ask("POST", f"{self.url}/_microburst/rules", list(rules))
-
-    def clear(self) -> None:
-        """Let every call through again and forget what fired."""
-        self.set([])
-        _ask("DELETE", f"{self.url}/_microburst/fired")
-
-    def fired(self) -> list[JSON]:
-        """Return the faults that were injected, in microburst's words."""
-        return cast("list[JSON]", _ask("GET", f"{self.url}/_microburst/fired"))
-
-
 def fastest_folder() -> Path | None:
     """Return memory's folder where there is plenty: every Lambda process unpacks 4,000 files; None for the usual."""
     if not MEMORY_FOLDER.is_dir() or shutil.disk_usage(MEMORY_FOLDER).free < ROOMY_BYTES:
         return None
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return MEMORY_FOLDER if free > ROOMY_BYTES else None
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_until(ready: Callable[[], bool], program: Program, seconds: float = START_SECONDS) -> None:
@@ -135,12 +104,5 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _ask(method: str, url: str, body: list[JSON] | None = None) -> object:
-    answer = HTTP.request(method, url, json=body) if body is not None else HTTP.request(method, url)
-    if answer.status >= 400:
-        raise ProgramError(f"microburst refused {method} {url}: {answer.data.decode(errors='replace')}")
-    return answer.json() if answer.data else None
-
-
-def _tool(name: str) -> Path:
-    return ROOT / ".tools" / name / "bin" / name
+def _tool(name: str, command: str) -> Path:
+    return ROOT / ".tools" / name / "bin" / command

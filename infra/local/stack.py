@@ -14,7 +14,8 @@ from typing import Self
 from infra.local import sam
 from infra.local.aws import LocalAws, without_aws
 from infra.local.cometapi import RemoteCometApi
-from infra.local.ministack import ROOT, Faults, MiniStack, fastest_folder, wait_until
+from infra.local.faults import Faults
+from infra.local.ministack import ROOT, MiniStack, fastest_folder, wait_until
 from infra.local.process import Program, uninterrupted
 
 STACK_NAME = "seedance-poller-local"
@@ -35,13 +36,13 @@ class Options:
     """How a local stack differs from the usual one.
 
     render_seconds and latency are the simulated CometAPI's, in seconds; `parameters` are further template parameters;
-    with `faults`, the Lambdas reach AWS through microburst; without `api_key`, SSM knows no key.
+    with the seed `faults`, the Lambdas reach AWS through microburst; without `api_key`, SSM knows no key.
     """
 
     render_seconds: float = 10.0
     latency: float = 0.0
     parameters: Mapping[str, str] | None = None
-    faults: bool = False
+    faults: int | None = None
     api_key: bool = True
 
 

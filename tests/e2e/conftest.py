@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 
 from infra.local.process import orderly_exit
-from infra.local.stack import LocalStack, Options
+from infra.local.stack import LocalStack, Options, Say
+from tests.e2e.hunt import Hunt
+from tests.e2e.proxy import Proxy
+from tests.e2e.storm import through_a_storm
 from tests.e2e.tasks import Item, Tasks
+from tests.e2e.trial import Trial
 
+FAULT_SEED = 1
 EVENTS = Path(__file__).parents[2] / "events"
 
 
@@ -49,3 +54,34 @@ def stack(stack_without_key: LocalStack, keyless_tick: KeylessTick) -> LocalStac
     """The deployed stack, working; `keyless_tick` had to come before, while it could not."""
     stack_without_key.put_api_key()
     return stack_without_key
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Say:
+    """Prints a line that pytest does not capture."""
+    return request.config.get_terminal_writer().line
+
+
+@pytest.fixture(scope="session")
+def stack_in_trouble(request: pytest.FixtureRequest) -> Iterator[LocalStack]:
+    """Another deployed stack, whose functions reach AWS through a proxy; so few tasks per worker make it fan out."""
+    options = Options(faults=FAULT_SEED, parameters={"TasksPerWorker": "50"})
+    with orderly_exit(), LocalStack(options) as stack:
+        yield stack
+        if request.session.testsfailed:
+            show_logs(stack, request.config)
+
+
+@pytest.fixture(scope="session")
+def proxy(stack_in_trouble: LocalStack) -> Proxy:
+    return Proxy(stack_in_trouble)
+
+
+@pytest.fixture(scope="session")
+def storm(stack_in_trouble: LocalStack, proxy: Proxy) -> Trial:
+    return through_a_storm(Trial(stack_in_trouble, proxy))
+
+
+@pytest.fixture(scope="session")
+def hunt(stack_in_trouble: LocalStack, proxy: Proxy) -> Hunt:
+    return Hunt(Trial(stack_in_trouble, proxy)).run()

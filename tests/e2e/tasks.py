@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeSerializer
 
 from infra.local.stack import LocalStack
+from shared.task_table import read_item
 
 type Item = dict[str, Any]
 
@@ -30,8 +32,32 @@ class Tasks:
         """Return the item as it is now; empty where there is none."""
         key = {"task_id": {"S": task_id}}
         found = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        deserialize = TypeDeserializer().deserialize
-        return {name: deserialize(value) for name, value in found.items()}
+        return read_item(found)
+
+    def all(self) -> dict[str, Item]:
+        """Return all items as they are now, by task id."""
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
+        return {item["task_id"]: item for page in pages for item in map(read_item, page["Items"])}
+
+    def end_leases(self, items: Iterable[Item], seconds: int) -> None:
+        """Let leases older than so many seconds end now, though they last for longer than a test may.
+
+        It is what time does: the Poller compares `lease_until` with its clock, and nothing else depends on it. The
+        condition leaves alone what has been written since, and a Copier that still works has a rival then.
+        """
+        for item in items:
+            if item.get("handoff_at", time.time()) < time.time() - seconds and item["lease_until"] > time.time():
+                with suppress(self._dynamodb.exceptions.ConditionalCheckFailedException):
+                    self._dynamodb.update_item(
+                        TableName=self._table,
+                        Key={"task_id": {"S": item["task_id"]}},
+                        UpdateExpression="SET lease_until = :now",
+                        ConditionExpression="lease_until = :until",
+                        ExpressionAttributeValues={
+                            ":now": {"N": str(int(time.time()))},
+                            ":until": {"N": str(item["lease_until"])},
+                        },
+                    )
 
     def ids(self) -> list[str]:
         """Return the ids of all tasks in the table."""

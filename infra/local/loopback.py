@@ -1,0 +1,15 @@
+"""Speaking to servers on this machine."""
+
+import socket
+
+import urllib3
+
+# No proxy, no retry, no wait longer than a healthy server needs.
+HTTP = urllib3.PoolManager(timeout=5.0, retries=False)
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,97 @@
+"""Many tasks on a stack that is in trouble, followed to their ends."""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Unpack
+
+import pytest
+
+from infra.local.cometapi import Expected
+from infra.local.cometapi.render import RenderOptions
+from infra.local.notifications import Notifications
+from infra.local.stack import LocalStack
+from tests.e2e.proxy import Proxy
+from tests.e2e.tasks import Item, Tasks
+
+TICK_SECONDS = 30
+"""More often than the schedule, whose minutes a test has not got; ticks that overlap are a trouble of their own."""
+QUIET_SECONDS = 3
+
+
+def nothing(_fired: Counter[str]) -> None:
+    pass
+
+
+class Trial:
+    """Tasks with their videos; `proxy` makes the trouble."""
+
+    def __init__(self, stack: LocalStack, proxy: Proxy) -> None:
+        self.stack = stack
+        self.proxy = proxy
+        self.tasks = Tasks(stack)
+        self.bucket = stack.outputs["VideosBucketName"]
+        self.notifications = Notifications(stack.aws, stack.outputs["VideoStoredTopicArn"], self.bucket)
+        self.items: dict[str, Item] = {}
+        self.fired: Counter[str] = Counter()
+        self.seconds = 0.0
+
+    def put(self, **options: Unpack[RenderOptions]) -> str:
+        """Let CometAPI render a video and insert its task."""
+        task_id = self.tasks.put({"task_id": self.stack.cometapi.create(**options)})
+        self.items[task_id] = {}
+        return task_id
+
+    def run(self, seconds: float, lease_seconds: int, meanwhile: Callable[[Counter[str]], None] = nothing) -> None:
+        """Follow all tasks to their ends, within so many seconds, or the test fails.
+
+        No lease is longer than `lease_seconds`; `meanwhile` is told each time which rules have fired.
+        """
+        started = time.monotonic()
+        ticks = 0
+        while pending := self._pending():
+            self.seconds = time.monotonic() - started
+            if self.seconds > seconds:
+                pytest.fail(f"after {seconds} s not ended: {pending}", pytrace=False)
+            if self.seconds >= ticks * TICK_SECONDS:
+                self.stack.tick()
+                ticks += 1
+            fired = self.proxy.collect()
+            self.fired += fired
+            meanwhile(fired)
+            self.tasks.end_leases(pending, lease_seconds)
+            time.sleep(0.2)
+
+    def stored(self) -> dict[str, Expected]:
+        """Return digest and size of every object in the bucket that is one of these tasks', by task id."""
+        stored = {}
+        for task_id in self.items:
+            body = self.stack.aws.s3.get_object(Bucket=self.bucket, Key=f"videos/{task_id}.mp4")["Body"].read()
+            stored[task_id] = Expected(sha256=hashlib.sha256(body).hexdigest(), size=len(body))
+        return stored
+
+    def expected(self) -> dict[str, Expected]:
+        """Return what `stored` must return."""
+        return {task_id: self.stack.cometapi.expected(task_id) for task_id in self.items}
+
+    def keys(self) -> Counter[str]:
+        """Return the key of every task, once."""
+        return Counter(f"videos/{task_id}.mp4" for task_id in self.items)
+
+    def announced(self) -> tuple[Counter[str], Counter[str]]:
+        """Return how often SNS and EventBridge have announced each key, after a time in which nothing more came."""
+        notifications = self.notifications
+        before, quiet_since = -1, time.monotonic()
+        while time.monotonic() - quiet_since < QUIET_SECONDS:
+            notifications.collect()
+            now = notifications.by_sns.total() + notifications.by_eventbridge.total()
+            if now != before:
+                before, quiet_since = now, time.monotonic()
+            time.sleep(0.2)
+        return notifications.by_sns, notifications.by_eventbridge
+
+    def _pending(self) -> list[Item]:
+        found = self.tasks.all()
+        self.items = {task_id: found[task_id] for task_id in self.items}
+        return [item for item in self.items.values() if "ended_at" not in item]
