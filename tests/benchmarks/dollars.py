@@ -14,8 +14,8 @@ _DATES = sorted(price.as_of for price in PRICES)
 _HOW = (
     f"List prices of us-east-1 without any free tier, {_DATES[0]} to {_DATES[-1]} (each with its date and "
     f"source in tests/benchmarks/prices.py; that of durable functions is as announced), {bills.VIDEO_BYTES / 1e6:g} "
-    "MB a video, without S3 storage. Counted: polls, request "
-    "units, ticks and how long they last. Assumed, not measured on AWS: "
+    "MB a video, without S3 storage. Counted: polls, request units, ticks and how long they last. Assumed, not "
+    "measured on AWS: "
 )
 
 
