@@ -13,7 +13,7 @@ from tests.template import FUNCTIONS
 
 VIDEO_BYTES = 20_000_000
 MONTH_HOURS = 730
-INTAKE_SECONDS, POLL_SECONDS, POLL_MEGABYTES = 0.05, 0.25, 128
+STREAM_SECONDS, POLL_SECONDS, POLL_MEGABYTES = 0.05, 0.25, 128
 TICK_LOG_BYTES, TASK_LOG_BYTES = 1_500, 3_000
 PER_TASK_METRICS, IDLE_METRICS, POLL_METRICS = 5, 2, 6
 IDLE_RECEIVES_AN_HOUR = 5 * 3 * 60
@@ -48,7 +48,9 @@ def ours(counts: Counts, load: Load) -> Bill:
     """Bill this service."""
     bill, meter = Bill(), counts.meter
     bill.invoke(counts.ticks, counts.tick_seconds / counts.ticks, FUNCTIONS["PollerFunction"]["MemorySize"])
-    bill.invoke(load.tasks, INTAKE_SECONDS, FUNCTIONS["IntakeFunction"]["MemorySize"])
+    for function in ("IntakeFunction", "AnnouncerFunction"):
+        bill.invoke(load.tasks, STREAM_SECONDS, FUNCTIONS[function]["MemorySize"])
+    bill.add("SNS", load.tasks, prices.PUBLISH)  # the ending; the object's own notification is in _copy
     bill.add("DynamoDB", meter.write_units + meter.index_units, prices.TABLE_WRITE)
     bill.add("DynamoDB", meter.read_units, prices.TABLE_READ)
     bill.add("Scheduler", counts.ticks, prices.SCHEDULE)
