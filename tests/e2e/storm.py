@@ -9,10 +9,10 @@ VIDEOS = 100
 LARGE = 2
 """So many of them are uploaded in parts, being of LARGE_BYTES."""
 LARGE_BYTES = 25 << 20
-SECONDS_BETWEEN = 0.4
+SECONDS_BETWEEN = 0.3
 """From the end of one render to that of the next: no machine runs a hundred Copiers at once."""
 PATIENCE_SECONDS = 200
-LEASE_SECONDS = 15
+LEASE_SECONDS = 10
 
 SPARED = passes(INTAKE) | passes(ANNOUNCER)
 # What one of them lets pass is offered to the next.
@@ -37,7 +37,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     # So many in a row that a call fails even when it is repeated.
     "DynamoDB is down": {
         "service": "dynamodb",
-        "sequence": {"fail": 12, "pass": 100},
+        "sequence": {"fail": 8, "pass": 150},
         "error": {"code": "InternalServerError", "status": 500},
     },
     "DynamoDB throttles": {
@@ -47,7 +47,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     },
     "S3 is down": {
         "service": "s3",
-        "sequence": {"fail": 12, "pass": 100},
+        "sequence": {"fail": 8, "pass": 150},
         "error": {"code": "ServiceUnavailable", "status": 503},
     },
     "S3 slows down": {"service": "s3", "probability": 0.2, "error": {"code": "SlowDown", "status": 503}},

@@ -15,7 +15,7 @@ from infra.local.stack import LocalStack
 from tests.e2e.proxy import Proxy
 from tests.e2e.tasks import Item, Tasks
 
-TICK_SECONDS = 30
+TICK_SECONDS = 15
 """More often than the schedule, whose minutes a test has not got; ticks that overlap are a trouble of their own."""
 QUIET_SECONDS = 3
 
@@ -61,7 +61,7 @@ class Trial:
             self.fired += fired
             meanwhile(fired)
             self.tasks.end_leases(pending, lease_seconds)
-            time.sleep(0.2)
+            time.sleep(0.3)
 
     def stored(self) -> dict[str, Expected]:
         """Return digest and size of every object in the bucket that is one of these tasks', by task id."""
