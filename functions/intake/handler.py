@@ -21,6 +21,13 @@ from shared.task_table import TaskTable, read_item
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+_NEVER_WRITTEN = "ValidationException"
+"""Delivered again, such a record would fail for as long as the stream keeps it, and keep back all behind it."""
+_TOO_LARGE = (
+    "change not written, the task is not admitted: DynamoDB refuses to change the item, most likely because it is "
+    "almost 400 KB large; put it again without what the service does not need"
+)
+
 logger = Logger()
 metrics = Metrics()
 processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
@@ -51,6 +58,9 @@ def _write(table: TaskTable, change: Change) -> bool:
         return table.write(change)
     except (BotoCoreError, ClientError) as error:
         metrics.add_metric("TableErrors", MetricUnit.Count, 1)
+        if cause(error) == _NEVER_WRITTEN:
+            logger.error(_TOO_LARGE, task_id=change.task_id)  # noqa: TRY400 - the sentence says it all
+            return False
         logger.warning("change not written; delivered again", task_id=change.task_id, cause=cause(error))
         raise
 

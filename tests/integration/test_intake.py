@@ -67,3 +67,15 @@ def test_only_what_failed_is_delivered_again(dynamodb: Any, capsys: pytest.Captu
     assert {failure["itemIdentifier"] for failure in failures} == {"1", "2", "3", "4", "5"}
     (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     assert len(metrics["TableErrors"]) == 5
+
+
+def test_an_item_that_cannot_grow_keeps_nobody_back(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
+    item = {"task_id": {"S": "task_large"}, "notes": {"S": "x" * 404_950}}
+    dynamodb.put_item(TableName=TABLE, Item=item)
+    record = {"eventName": "INSERT", "eventID": "9", "dynamodb": {"SequenceNumber": "9", "NewImage": item}}
+    event = {"Records": [{**EVENT["Records"][0], **record}, *EVENT["Records"]]}
+    assert intake.handler(event, CONTEXT) == {"batchItemFailures": []}
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "put it again" in error.message
+    assert vars(error)["task_id"] == "task_large"
+    assert items()["task_bare"]["pending_since"]
