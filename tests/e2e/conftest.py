@@ -57,9 +57,10 @@ def stack(stack_without_key: LocalStack, keyless_tick: KeylessTick) -> LocalStac
 
 
 @pytest.fixture
-def say(request: pytest.FixtureRequest) -> Say:
-    """Prints a line that pytest does not capture."""
-    return request.config.get_terminal_writer().line
+def say(capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
+    """Prints a line that is seen even if the test passes."""
+    with capsys.disabled():
+        yield print
 
 
 @pytest.fixture(scope="session")
