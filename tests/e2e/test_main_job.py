@@ -165,7 +165,7 @@ def test_the_attributes_of_the_user_are_untouched(job: Job, case: str) -> None:
 def test_without_the_api_key_the_tick_says_what_is_missing_and_changes_no_task(keyless_tick: "KeylessTick") -> None:
     said = [json.loads(line) for line in keyless_tick.log if line.startswith("{")]
     errors = [str(entry["message"]) for entry in said if entry.get("level") == "ERROR"]
-    assert len(errors) == 1
+    assert len(set(errors)) == 1  # the schedule ticks too
     assert API_KEY_PARAMETER in errors[0]
     assert "aws ssm put-parameter" in errors[0]
     assert keyless_tick.after == keyless_tick.before

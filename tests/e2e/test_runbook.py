@@ -163,7 +163,7 @@ def test_pause_and_resume(incident: Incident) -> None:
 
 def test_drain_and_admit_again(incident: Incident) -> None:
     incident.shell.follow("Drain")
-    task_id = incident.tasks.put({"task_id": " ", "note": "inserted while drained"})
+    task_id = incident.tasks.put({"task_id": "inserted while drained"})
     time.sleep(3)
     assert "ended_at" not in incident.tasks.get(task_id)
     incident.shell.follow("Admit again")
