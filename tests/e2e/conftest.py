@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,10 +58,14 @@ def stack(stack_without_key: LocalStack, keyless_tick: KeylessTick) -> LocalStac
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
     """Prints a line that is seen even if the test passes."""
-    with capsys.disabled():
-        yield print
+
+    def say(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"{line}\n")
+
+    return say
 
 
 @pytest.fixture(scope="session")
