@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.local import sam
 from infra.local.cometapi import Request
 from infra.local.notifications import Queue
 from tests.e2e.alarms import logged
@@ -100,11 +101,20 @@ class Incident:
         ):
             for _ in range(3):
                 assert functions.invoke(FunctionName=outputs[output], Payload=event).get("FunctionError")
-        copier, handler = outputs["CopierFunctionName"], FUNCTIONS["CopierFunction"]["Handler"]
-        functions.update_function_configuration(FunctionName=copier, Handler="copier.handler.settle")
+        self._version_that_does_not_work()
+
+    def _version_that_does_not_work(self) -> None:
+        """Deploy a mistake, and then go back as the runbook says, by deploying what worked."""
+        functions, handler = self.stack.aws.functions, FUNCTIONS["CopierFunction"]["Handler"]
+        worked = sam.build()
+        broken = worked.with_name("broken.yaml")
+        broken.write_text(worked.read_text().replace(handler, "copier.handler.settle"))
+        self.stack.deploy(broken)
+        copier = self.stack.outputs["CopierFunctionName"]
         for _ in range(5):
             assert functions.invoke(FunctionName=copier, Payload=b"{}").get("FunctionError")
-        functions.update_function_configuration(FunctionName=copier, Handler=handler)
+        self.stack.deploy(worked)
+        assert "FunctionError" not in functions.invoke(FunctionName=copier, Payload=b"{}")
 
     def _copier_throttled(self) -> None:
         functions, copier = self.stack.aws.functions, self.stack.outputs["CopierFunctionName"]
