@@ -13,6 +13,8 @@ SUSPICIOUS_TASKS = 5
 """Fewer unknown tasks can be mistakes; so many, and most of a round, mean that the key is of another account."""
 
 _DEFAULT_RETRY_AFTER = 15.0
+_LONGEST_PAUSE = 60.0
+"""A tick: a date in the wrong year must not silence a Lambda that is kept warm. After it, one 429 asks for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Pace:
         """Return the pace after a round: halved by a 429, else a quarter faster, up to `most` at once."""
         if gauge.throttled:
             pause = gauge.throttled.retry_after
-            resume_at = now + (_DEFAULT_RETRY_AFTER if pause is None else pause)
+            resume_at = now + (_DEFAULT_RETRY_AFTER if pause is None else min(pause, _LONGEST_PAUSE))
             return Pace(max(1, self.concurrency // 2), resume_at)
         faster = min(most, self.concurrency + max(1, self.concurrency // 4)) if gauge.answers else self.concurrency
         return replace(self, concurrency=faster, probe=gauge.stopped)

@@ -6,11 +6,17 @@ from itertools import islice
 from math import ceil, inf
 from zlib import crc32
 
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
 from poller.cadence import next_poll_at
 from poller.pace import Pace
 from poller.round import Round, Tools
+from shared.aws import cause
 from shared.task import Status, Task
 from shared.task_table import Segment
+
+logger = Logger()
 
 TICK_SECONDS = 60
 """EventBridge's shortest period."""
@@ -97,8 +103,12 @@ class Tick:
         """Start a worker for every other share of the tasks; keep the first."""
         segments = ceil(pending / self.cadence.tasks_per_worker)
         for segment in range(1, segments):
-            self.tools.lambdas.poll(Segment(segment, segments))
-        self.counts["WorkersStarted"] += segments - 1
+            try:
+                self.tools.lambdas.poll(Segment(segment, segments))
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("worker not started; the next tick starts it", segment=segment, cause=cause(error))
+            else:
+                self.counts["WorkersStarted"] += 1
         return Segment(0, segments)
 
     def _look_at(self, pending: list[Task], now: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from copier.handler import Tools as CopierTools
 from copier.handler import settle
@@ -168,6 +169,24 @@ def test_above_the_limit_a_tick_starts_workers_whose_shares_do_not_overlap(stack
     for share in stack.lambdas.polls:
         stack.tick(share)
     assert Counter(task_id for task_id, _ in stack.lambdas.copies) == Counter(tasks)
+
+
+def test_a_worker_that_does_not_start_keeps_no_other_from_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.tasks_per_worker = 5
+    for _ in range(14):
+        stack.insert(stack.comet_api.create(answers=["documented_in_progress"]))
+    start = stack.lambdas.poll
+
+    def poll(share: Segment) -> None:
+        if share.segment == 1:
+            raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": ""}}, "Invoke")
+        start(share)
+
+    monkeypatch.setattr(stack.lambdas, "poll", poll)
+    counts = stack.tick()
+    assert stack.lambdas.polls == [Segment(2, 3)]
+    assert counts["WorkersStarted"] == 1
+    assert counts["Polls"]
 
 
 def test_the_first_worker_never_holds_all_tasks(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

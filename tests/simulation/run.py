@@ -108,6 +108,7 @@ def _standing_in(world: World, functions: Functions) -> Iterator[None]:
         "copier.parts": {"ThreadPoolExecutor": lambda _: SimulatedExecutor(world.scheduler), **_SIZES},
         "copier.transfer": {"ThreadPoolExecutor": lambda _: SimulatedExecutor(world.scheduler)},
         "poller.round": {"logger": log},
+        "poller.tick": {"logger": log},
         "poller.remarks": {"logger": log, "_words_heard": set()},
     }
     with ExitStack() as stack:

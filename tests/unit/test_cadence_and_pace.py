@@ -61,6 +61,7 @@ def test_a_429_stops_halves_and_waits_then_recovers_step_by_step() -> None:
     assert gauge(Throttled(retry_after=7)).stopped
     assert slowed == Pace(8, resume_at=107)
     assert Pace(1).after(gauge(Throttled(retry_after=None)), 16, 100) == Pace(1, resume_at=115)
+    assert Pace(1).after(gauge(Throttled(retry_after=86400)), 16, 100) == Pace(1, resume_at=160)
     assert [(slowed := slowed.after(gauge(GOOD), 16, 200)).concurrency for _ in range(5)] == [10, 12, 15, 16, 16]
 
 

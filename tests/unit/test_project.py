@@ -89,7 +89,7 @@ def test_the_contract_of_the_template() -> None:
         "TasksPerWorker": 2000,
         "TaskDeadlineHours": 24,
         "RetentionDays": 30,
-        "MaxVideoBytes": 5 * 1024**3,
+        "MaxVideoBytes": str(5 * 1024**3),
         "AllowInsecureVideoUrls": "false",
         "AlarmEmail": "",
     }

@@ -1,5 +1,6 @@
 """Asking CometAPI, over one pool of connections that outlives rounds and invocations."""
 
+import ssl
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -60,7 +61,9 @@ class CometApi:
         base = _base(base_url)
         self._videos_path = f"{(base.path or '').rstrip('/')}/v1/videos/"
         self._key = key
-        self._pool = urllib3.connection_from_url(base.url, maxsize=connections, timeout=_TIMEOUT)
+        # One for all connections: each would otherwise load the certificates of all authorities anew.
+        tls = {"ssl_context": ssl.create_default_context()} if base.scheme == "https" else {}
+        self._pool = urllib3.connection_from_url(base.url, maxsize=connections, timeout=_TIMEOUT, **tls)
 
     def ask(self, task_id: str) -> Answer:
         """Ask how `task_id` stands; whatever goes wrong on the way is an answer too.
