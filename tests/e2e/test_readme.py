@@ -1,7 +1,6 @@
 """The README, typed by a newcomer on the local stack: every block that does not need AWS itself, in its order."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local.notifications import seen_by_consumer
-from infra.local.running import RunningStack
+from tests.e2e.shell import bash
 from tests.e2e.tasks import Item, Tasks
 from tests.readme import BLOCKS
 from tests.template import ROOT
@@ -32,21 +31,14 @@ def typed(stack: "LocalStack", tmp_path_factory: pytest.TempPathFactory) -> dict
     folder, tasks = tmp_path_factory.mktemp("newcomer"), Tasks(stack)
     ids = {placeholder: stack.cometapi.create() for placeholder in PLACEHOLDERS}
     before = set(tasks.ids())
-    done = subprocess.run(
-        ["/bin/bash", "-euo", "pipefail", "-c", script(stack, folder, ids)],
-        cwd=folder,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    bash(stack, script(folder, ids), folder=folder)
     stack.tick()
     return tasks.wait_for("ended_at", set(tasks.ids()) - before, PATIENCE_SECONDS)
 
 
-def script(stack: "LocalStack", folder: Path, ids: dict[str, str]) -> str:
+def script(folder: Path, ids: dict[str, str]) -> str:
     (folder / "infra").symlink_to(ROOT / "infra")
-    lines = [*RunningStack.of(stack).shell_environment(), MAKE]
+    lines = [MAKE]
     for number, block in enumerate(BLOCKS):
         code = block.code
         for placeholder, task_id in ids.items():

@@ -9,6 +9,7 @@ from moto import mock_aws
 
 from infra.local.cometapi import SimulatedCometApi
 from shared.task_table import TaskTable
+from tests.integration.copying import CopyShop
 from tests.template import table_schema
 
 if TYPE_CHECKING:
@@ -43,3 +44,15 @@ def table(dynamodb: "DynamoDBClient") -> TaskTable:
 def comet_api() -> Iterator[SimulatedCometApi]:
     with SimulatedCometApi(render_seconds=0) as simulated:
         yield simulated
+
+
+@pytest.fixture(scope="module")
+def lasting_comet_api() -> Iterator[SimulatedCometApi]:
+    with SimulatedCometApi(render_seconds=0) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def shop(aws: None, lasting_comet_api: SimulatedCometApi) -> Iterator[CopyShop]:  # noqa: ARG001
+    with CopyShop(lasting_comet_api) as shop:
+        yield shop

@@ -3,14 +3,12 @@
 import hashlib
 import socket
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from threading import Barrier
 
 import pytest
 
 from copier.patience import OutOfTime
-from infra.local.cometapi import SimulatedCometApi
 from infra.local.cometapi.footage import Recut, Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyInterrupted, VideoRefused
@@ -18,18 +16,6 @@ from tests.integration.copying import BUCKET, KIB, MIB, CopyShop, patience_with,
 from tests.integration.strange_host import StrangeHost, say, serve
 
 VIDEO = b"".join(Synthetic(72 * KIB, "seed").chunks(0, 72 * KIB))
-
-
-@pytest.fixture(scope="module")
-def comet_api() -> Iterator[SimulatedCometApi]:
-    with SimulatedCometApi(render_seconds=0) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def shop(aws: None, comet_api: SimulatedCometApi) -> Iterator[CopyShop]:  # noqa: ARG001
-    with CopyShop(comet_api) as shop:
-        yield shop
 
 
 # --- Every size, every way ---

@@ -1,6 +1,6 @@
 """Whatever breaks, and wherever it breaks, neither a part of a video nor an unfinished upload is left behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from copier.patience import Deadline, OutOfTime
-from infra.local.cometapi import SimulatedCometApi, video_behaviours
+from infra.local.cometapi import video_behaviours
 from infra.local.cometapi.delivery import Delivery
 from infra.local.cometapi.reply import Ending, Reply
 from shared.errors import CopyInterrupted
@@ -29,19 +29,12 @@ OFFSETS = {
 S3_CALLS = ["HeadObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
 
 
-@pytest.fixture(scope="module")
-def comet_api() -> Iterator[SimulatedCometApi]:
-    with SimulatedCometApi(render_seconds=0) as simulated:
-        yield simulated
-
-
 @pytest.fixture
-def shop(aws: None, comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[CopyShop]:  # noqa: ARG001
+def shop(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> CopyShop:
     shrink(monkeypatch)
     monkeypatch.setitem(video_behaviours.BEHAVIOURS, "breaks_at", breaks_at)
-    with CopyShop(comet_api) as shop:
-        shop.patience = patience_with(None, retries=1)
-        yield shop
+    shop.patience = patience_with(None, retries=1)
+    return shop
 
 
 def breaks_at(delivery: Delivery, offset: int, ending: Ending, *, has_ranges: bool) -> Reply:

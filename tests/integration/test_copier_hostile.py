@@ -3,7 +3,6 @@
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,7 +10,6 @@ from urllib.parse import unquote
 import pytest
 
 from copier import safe_connection
-from infra.local.cometapi import SimulatedCometApi
 from infra.local.cometapi.footage import Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
@@ -22,17 +20,10 @@ VIDEO = b"".join(Synthetic(100_000, "seed").chunks(0, 100_000))
 SECRET = "X-Tos-Signature"
 
 
-@pytest.fixture(scope="module")
-def comet_api() -> Iterator[SimulatedCometApi]:
-    with SimulatedCometApi(render_seconds=0) as simulated:
-        yield simulated
-
-
 @pytest.fixture
-def shop(aws: None, comet_api: SimulatedCometApi) -> Iterator[CopyShop]:  # noqa: ARG001
-    with CopyShop(comet_api) as shop:
-        shop.patience = patience_with(None, retries=1)
-        yield shop
+def shop(shop: CopyShop) -> CopyShop:
+    shop.patience = patience_with(None, retries=1)
+    return shop
 
 
 def error_of(shop: CopyShop, task_id: str, url: str | None = None, seconds: float = 20) -> CopyError:

@@ -5,9 +5,10 @@ from typing import Any
 import boto3
 import pytest
 
-from shared.task import ABSENT, Change
+from shared.task import Change
 from shared.task_table import Segment, TaskTable
 from tests.integration.conftest import TABLE
+from tests.simulation.conformance import EXPECTATIONS
 
 ITEM: dict[str, Any] = {
     "task_id": "t",
@@ -27,21 +28,7 @@ def change(expected: dict[str, object], task_id: str = "t") -> Change:
     return Change(task_id, expected, {"mark": 1, "error": {"code": "d"}}, frozenset({"status"}))
 
 
-@pytest.mark.parametrize(
-    ("expected", "happens"),
-    [
-        ({}, True),
-        ({"pending_since": 5}, True),
-        ({"pending_since": 5, "ended_at": ABSENT}, True),
-        ({"nothing": None}, True),
-        ({"error": {"code": "c"}}, True),
-        ({"pending_since": 6}, False),
-        ({"pending_since": ABSENT}, False),
-        ({"ended_at": 5}, False),
-        ({"nothing": ABSENT}, False),
-        ({"pending_since": 5, "status": "RETRY"}, False),
-    ],
-)
+@pytest.mark.parametrize(("expected", "happens"), EXPECTATIONS)
 def test_a_change_happens_only_while_all_is_as_it_was(
     table: TaskTable, expected: dict[str, object], *, happens: bool
 ) -> None:
