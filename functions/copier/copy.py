@@ -29,7 +29,8 @@ class Copier:
 
         Raises VideoRefused, CopyInterrupted and botocore's errors; then nothing of the video is left in the bucket.
         """
-        stored = self.bucket.find(task.s3_key)
+        # A first hand-off finds nothing of its own, save after RETRY; and what is at the key is never overwritten.
+        stored = None if task.handoffs == 1 else self.bucket.find(task.s3_key)
         if stored:
             return _own(stored, task)
         try:

@@ -3,7 +3,7 @@
 import re
 import struct
 
-from shared.errors import CopyInterrupted, VideoRefused
+from shared.errors import CopyInterrupted
 
 HEAD_BYTES = 64
 """What is needed of the beginning to know what it is."""
@@ -21,7 +21,7 @@ _NEEDED = frozenset({b"moov", b"mdat"})
 
 
 def media_type(announced: str, head: bytes) -> str:
-    """Return the Content-Type to store a video under; raises VideoRefused where the bytes are none.
+    """Return the Content-Type to store a video under; raises CopyInterrupted where the bytes are none.
 
     `announced` is the source's Content-Type, `head` the first HEAD_BYTES bytes.
     """
@@ -33,10 +33,11 @@ def media_type(announced: str, head: bytes) -> str:
     is_markup = head.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(_MARKUP)
     if is_video_type and named != _MP4 and not is_markup:
         return named
-    raise VideoRefused(
+    # Not the end: in its bad moments many a host answers with a page, and calls that a success.
+    raise CopyInterrupted(
         "not_a_video",
-        f"The video host sent something that is no MP4 file (it calls it {named or 'nothing'}). "
-        "Set status to RETRY to try again, or ask CometAPI's support for the video.",
+        f"The video host sent something that is no MP4 file (it calls it {named or 'nothing'}); "
+        "the copy is tried again later.",
     )
 
 

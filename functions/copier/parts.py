@@ -1,24 +1,26 @@
 """The parts of a video in their order, received by several connections at once where its host allows that."""
 
+import zlib
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from copier.part import Part
 from copier.video_host import FIRST_RANGE_BYTES, Video, VideoHost
 from shared.errors import CopyInterrupted
 
 _MIB = 1024 * 1024
 CONNECTIONS = 8
 PART_BYTES = 8 * _MIB
-WHOLE_BYTES = 24 * _MIB
-"""Up to this size a video is one part: S3 bills each request, and of a usual video three parts would be five."""
+WHOLE_BYTES = 32 * _MIB
+"""Up to this size a video is one part, a usual one is: S3 bills each request, and three parts would take five."""
 PARTS_AHEAD = 3
 """Parts being received at once; with those being uploaded this bounds the memory, whatever the video's size."""
 LONG_RANGE_BYTES = 2 * _MIB
 """Range of a large video: a request costs a round trip, maybe to another continent."""
 
 
-def parts(host: VideoHost, video: Video) -> Generator[bytearray]:
+def parts(host: VideoHost, video: Video) -> Generator[Part]:
     """Yield the parts of a video; each is checked for its length, and the caller owns it.
 
     Raises as VideoHost does. Closing the iterator ends what is still being received.
@@ -26,15 +28,15 @@ def parts(host: VideoHost, video: Video) -> Generator[bytearray]:
     return _in_ranges(host, video, video.total) if video.is_ranged and video.total else _in_one_stream(video)
 
 
-def is_whole(video: Video, first: bytearray) -> bool:
+def is_whole(video: Video, first: Part) -> bool:
     """Tell whether the first part is the only one."""
     return len(first) == video.total or (video.total is None and len(first) < WHOLE_BYTES)
 
 
-def _in_ranges(host: VideoHost, video: Video, total: int) -> Generator[bytearray]:
+def _in_ranges(host: VideoHost, video: Video, total: int) -> Generator[Part]:
     size = total if total <= WHOLE_BYTES else PART_BYTES
     pool = ThreadPoolExecutor(CONNECTIONS)
-    ahead: deque[tuple[bytearray, list[Future[None]]]] = deque()
+    ahead: deque[tuple[bytearray, list[Future[memoryview]]]] = deque()
     try:
         for start in range(0, total, size):
             part = bytearray(min(size, total - start))
@@ -61,13 +63,14 @@ def _cut(start: int, stop: int, total: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _received(part: bytearray, ranges: list[Future[None]]) -> bytearray:
+def _received(body: bytearray, ranges: list[Future[memoryview]]) -> Part:
+    crc32 = 0
     for future in ranges:
-        future.result()
-    return part
+        crc32 = zlib.crc32(future.result(), crc32)  # while later ranges still arrive
+    return Part(body, crc32)
 
 
-def _in_one_stream(video: Video) -> Generator[bytearray]:
+def _in_one_stream(video: Video) -> Generator[Part]:
     total = video.total
     received = 0
     size = WHOLE_BYTES if total is None or total <= WHOLE_BYTES else PART_BYTES
@@ -82,7 +85,7 @@ def _in_one_stream(video: Video) -> Generator[bytearray]:
                 )
             is_last = count < len(part)
             del part[count:]
-            yield part
+            yield Part.of(part)
             if is_last:
                 return
             size = PART_BYTES

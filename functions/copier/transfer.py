@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from copier.media import Boxes
+from copier.part import Part
 from copier.parts import is_whole, parts
 from copier.patience import Deadline
 from copier.video_bucket import Label, StoredVideo, VideoBucket
@@ -33,7 +34,7 @@ class Transfer:
             with closing(parts(host, video)) as received:
                 return self._store(video, received, key, Label(video.media_type, metadata))
 
-    def _store(self, video: Video, received: Iterator[bytearray], key: str, label: Label) -> StoredVideo:
+    def _store(self, video: Video, received: Iterator[Part], key: str, label: Label) -> StoredVideo:
         inspection = Inspection(video, self.rules.max_video_bytes)
         first = inspection.pass_on(next(received))
         if is_whole(video, first):
@@ -67,12 +68,12 @@ class Inspection:
         self._boxes = Boxes() if video.is_mp4 else None
         self.size = 0
 
-    def pass_on(self, part: bytearray) -> bytearray:
+    def pass_on(self, part: Part) -> Part:
         """Return the next part; raises VideoRefused where the video grows too large."""
         self.size += len(part)
         check_size(self.size, self._most)
         if self._boxes:
-            self._boxes.follow(part)
+            self._boxes.follow(part.body)
         return part
 
     def finish(self) -> None:

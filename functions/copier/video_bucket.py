@@ -1,7 +1,5 @@
 """The videos bucket: the one module that knows S3."""
 
-import zlib
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from copier.part import Part
 from shared.errors import SeedancePollerError
 
 if TYPE_CHECKING:
@@ -20,6 +19,9 @@ S3_CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,  # completing a large upload takes S3 a while
     retries={"mode": "standard", "total_max_attempts": 4},
+    # A body with a checksum of its own needs no SHA-256, too: TLS protects the way (botocore drops it by itself only
+    # for the checksums that it computes).
+    s3={"payload_signing_enabled": False},
 )
 """Time-outs in seconds."""
 
@@ -74,19 +76,19 @@ class VideoBucket:
         names = {name.lower(): value for name, value in head["Metadata"].items()}  # they are header names
         return StoredVideo.at(self._name, key, head["ContentLength"], head["ETag"], names)
 
-    def put(self, key: str, body: bytearray, label: Label) -> StoredVideo:
+    def put(self, key: str, video: Part, label: Label) -> StoredVideo:
         """Store a small video in one request; raises KeyTaken."""
         with _race():
             answer = self._client.put_object(
                 Bucket=self._name,
                 Key=key,
-                Body=body,  # type: ignore[arg-type]  # documented, and spares a copy
-                ChecksumCRC32=_crc32(body),
+                Body=video.body,  # type: ignore[arg-type]  # documented, and spares a copy
+                ChecksumCRC32=video.checksum,
                 ContentType=label.content_type,
                 Metadata=label.metadata,
                 IfNoneMatch="*",
             )
-        return StoredVideo.at(self._name, key, len(body), answer["ETag"], label.metadata)
+        return StoredVideo.at(self._name, key, len(video), answer["ETag"], label.metadata)
 
     @contextmanager
     def upload(self, key: str, label: Label) -> Iterator["Upload"]:
@@ -120,18 +122,17 @@ class Upload:
         self._parts: list[CompletedPartTypeDef] = []
         self._is_completed = False
 
-    def part(self, number: int, body: bytearray) -> None:
+    def part(self, number: int, part: Part) -> None:
         """Upload one part; numbers begin at 1."""
-        checksum = _crc32(body)
         answer = self._client.upload_part(
             Bucket=self._bucket,
             Key=self._key,
             UploadId=self._id,
             PartNumber=number,
-            Body=body,  # type: ignore[arg-type]  # documented, and spares a copy
-            ChecksumCRC32=checksum,
+            Body=part.body,  # type: ignore[arg-type]  # documented, and spares a copy
+            ChecksumCRC32=part.checksum,
         )
-        self._parts.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": checksum})
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": part.checksum})
 
     def complete(self, size: int) -> StoredVideo:
         """Make an object of the parts, `size` bytes in all; raises KeyTaken."""
@@ -166,8 +167,3 @@ def _race() -> Iterator[None]:
         if error.response["Error"]["Code"] in _LOST_RACE:
             raise KeyTaken("An object is at this key already.") from error
         raise
-
-
-def _crc32(body: bytearray) -> str:
-    # CRC64NVME would need a native package; S3 offers the checksum of a whole multipart object for CRC32 too.
-    return b64encode(zlib.crc32(body).to_bytes(4)).decode()

@@ -92,14 +92,15 @@ class VideoHost:
             "too_many_redirects", f"The video URL redirects more than {MAX_REDIRECTS} times; it is tried again later."
         )
 
-    def fill(self, video: Video, start: int, view: memoryview) -> None:
-        """Fill `view` with the video's bytes from `start` on; the range is tried again by itself."""
-        self._patiently(partial(self._fill, video, start, view))
+    def fill(self, video: Video, start: int, view: memoryview) -> memoryview:
+        """Fill `view` with the video's bytes from `start` on and return it; the range is tried again by itself."""
+        return self._patiently(partial(self._fill, video, start, view))
 
-    def _fill(self, video: Video, start: int, view: memoryview) -> None:
+    def _fill(self, video: Video, start: int, view: memoryview) -> memoryview:
         with self._range(video, start, len(view)) as answer:
             if answer.fill(view) < len(view) or not answer.has_ended():
                 raise HostTrouble("truncated", "The video host sent a range of another length than announced.")
+        return view
 
     def _range(self, video: Video, start: int, length: int) -> Answer:
         if start == 0 and not video.answer.was_used:
@@ -146,10 +147,10 @@ class VideoHost:
         if total is not None:
             check_size(total, self._rules.max_video_bytes)
         if answer.is_encoded:
-            raise VideoRefused(
+            raise CopyInterrupted(
                 "encoded_video",
-                "The video host sent the video compressed, which was not asked for and is never unpacked. "
-                "Set status to RETRY to try again, or ask CometAPI's support for the video.",
+                "The video host sent the video compressed, which was not asked for and is never unpacked; "
+                "the copy is tried again later.",
             )
         head = answer.peek(HEAD_BYTES)
         if not head:

@@ -34,6 +34,9 @@ WORKING_ATTRIBUTES = ("lease_until", "no_url_since", "not_found_answers")
 
 _GUARDS = ("pending_since", "status", "progress", "handoffs", *WORKING_ATTRIBUTES)
 
+POLLED_ATTRIBUTES = ("task_id", *_GUARDS, "error", "model", "created_at", "completed_at")
+"""All that an answer of CometAPI is compared with; what else an item carries is its owner's, and may be large."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

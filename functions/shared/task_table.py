@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from shared.task import ABSENT, Change, Task
+from shared.task import ABSENT, POLLED_ATTRIBUTES, Change, Task
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,8 +35,9 @@ class TaskTable:
         self._name = name
 
     def pending(self, share: Segment) -> Iterator[Task]:
-        """Yield every pending task of one share; eventually consistent, as every index is."""
-        for page in self._scan(share):
+        """Yield every pending task of one share, as far as POLLED_ATTRIBUTES; eventually consistent, as indexes are."""
+        names = {f"#{number}": name for number, name in enumerate(POLLED_ATTRIBUTES)}
+        for page in self._scan(share, ProjectionExpression=", ".join(names), ExpressionAttributeNames=names):
             for attributes in page["Items"]:
                 yield Task.from_item(read_item(attributes))
 

@@ -8,11 +8,12 @@ from threading import Barrier
 
 import pytest
 
+from copier.parts import WHOLE_BYTES
 from copier.patience import OutOfTime
 from infra.local.cometapi.footage import Recut, Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyInterrupted, VideoRefused
-from tests.integration.copying import BUCKET, KIB, MIB, CopyShop, patience_with, shrink
+from tests.integration.copying import BUCKET, KIB, CopyShop, patience_with, shrink
 from tests.integration.strange_host import StrangeHost, say, serve
 
 VIDEO = b"".join(Synthetic(72 * KIB, "seed").chunks(0, 72 * KIB))
@@ -32,29 +33,29 @@ def test_every_byte_arrives(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, vid
 
 @pytest.mark.parametrize("video", ["fine", "no_ranges"])
 def test_real_sizes(shop: CopyShop, video: str) -> None:
-    task_id = shop.comet_api.create(video=video, size=25 * MIB + 1)
+    task_id = shop.comet_api.create(video=video, size=WHOLE_BYTES + 1)
     stored = shop.copy(task_id)
-    assert (stored.size, stored.task_id) == (25 * MIB + 1, task_id)
+    assert (stored.size, stored.task_id) == (WHOLE_BYTES + 1, task_id)
     assert hashlib.sha256(shop.stored(task_id)["Body"].read()).hexdigest() == shop.comet_api.expected(task_id).sha256
 
 
 def test_a_small_video_is_one_request_there_and_one_here(shop: CopyShop) -> None:
     task_id = shop.comet_api.create(clip="gradients.mp4")
-    stored = shop.copy(task_id)
-    assert shop.calls == ["HeadObject", "PutObject"]
+    stored = shop.copy(shop.task(task_id, handoffs=1))
+    assert shop.calls == ["PutObject"]
     assert len(shop.comet_api.requests) == 1
     assert stored.uri == f"s3://{BUCKET}/videos/{task_id}.mp4"
     assert stored.etag == shop.stored(task_id)["ETag"].strip('"')
 
 
 def test_a_larger_video_is_an_upload_in_parts(shop: CopyShop) -> None:
-    task_id = shop.comet_api.create(size=25 * MIB)
+    task_id = shop.comet_api.create(size=WHOLE_BYTES + 1)
     shop.copy(task_id)
     assert sorted(shop.calls) == [
         "CompleteMultipartUpload",
         "CreateMultipartUpload",
         "HeadObject",
-        *["UploadPart"] * 4,
+        *["UploadPart"] * 5,
     ]
 
 
@@ -122,18 +123,26 @@ def test_the_owners_key(shop: CopyShop) -> None:
 
 def test_a_video_that_is_there_is_not_fetched_again(shop: CopyShop) -> None:
     task_id = shop.comet_api.create()
-    first = shop.copy(task_id)
+    first = shop.copy(shop.task(task_id, handoffs=1))
     shop.comet_api.forget_requests()
-    assert shop.copy(task_id, "https://gone.invalid/") == first
+    assert shop.copy(shop.task(task_id, handoffs=2), "https://gone.invalid/") == first
     assert shop.comet_api.requests == []
 
 
+def test_a_first_hand_off_does_not_look_first_but_overwrites_nothing(shop: CopyShop) -> None:
+    task = shop.task(shop.comet_api.create(), handoffs=1)
+    first = shop.copy(task)
+    assert shop.copy(task) == first
+    assert shop.calls == ["PutObject", "PutObject", "HeadObject"]
+
+
+@pytest.mark.parametrize("handoffs", [1, 2])
 @pytest.mark.parametrize("metadata", [{}, {"task-id": "task_other"}])
-def test_another_object_is_never_overwritten(shop: CopyShop, metadata: dict[str, str]) -> None:
+def test_another_object_is_never_overwritten(shop: CopyShop, metadata: dict[str, str], handoffs: int) -> None:
     task_id = shop.comet_api.create()
     shop.s3.put_object(Bucket=BUCKET, Key=f"videos/{task_id}.mp4", Body=b"mine", Metadata=metadata)
     with pytest.raises(VideoRefused) as refused:
-        shop.copy(task_id)
+        shop.copy(shop.task(task_id, handoffs=handoffs))
     assert refused.value.code == "key_taken"
     assert "s3_key" in refused.value.message
     assert shop.stored(task_id)["Body"].read() == b"mine"
@@ -190,6 +199,8 @@ RECOVERING: dict[str, Steps] = {
     "other ranges than asked for": "wrong_content_range",
     "no ranges after the first one": ["fine", "no_ranges"],
     "a page instead of a range": ["fine", "html_200", "fine"],
+    "a page instead of the video": ["html_200", "fine"],
+    "a compressed answer": ["gzip_bomb", "fine"],
     "a slow beginning": {"name": "slow_start", "seconds": 0.2},
 }
 

@@ -143,9 +143,9 @@ def test_what_is_measured(office: Office) -> None:
 
 
 def test_a_video_that_is_refused_ends_its_task(office: Office) -> None:
-    item = office.copy(office.pending(video="html_200"))
+    item = office.copy(office.pending(video="length_huge"))
     assert item["status"] == "COPY_FAILED"
-    assert item["error"]["code"] == "not_a_video"
+    assert item["error"]["code"] == "too_large"
     assert "pending_since" not in item
     assert office.metric("TasksCopyFailed") == 1
 

@@ -5,12 +5,16 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
 
 from copier.copy import Copier
+from copier.part import Part
+from copier.parts import WHOLE_BYTES
 from copier.patience import Deadline
-from copier.video_bucket import KeyTaken, Label, VideoBucket
+from copier.video_bucket import S3_CONFIG, KeyTaken, Label, VideoBucket
 from copier.video_host import HostRules
 from infra.local.aws import LocalAws
 from infra.local.cometapi import SimulatedCometApi
@@ -35,7 +39,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["S3Client"]:
     ministack.stop()
 
 
-@pytest.mark.parametrize("size", [5 * MIB, 20 * MIB])
+@pytest.mark.parametrize("size", [WHOLE_BYTES, WHOLE_BYTES + 1])
 def test_s3_verified_the_checksum(s3: "S3Client", comet_api: SimulatedCometApi, size: int) -> None:
     task = Task.from_item({"task_id": comet_api.create(size=size)})
     copier = Copier(VideoBucket(s3, BUCKET), HostRules(max_video_bytes=size, allow_insecure=True), str)
@@ -45,25 +49,26 @@ def test_s3_verified_the_checksum(s3: "S3Client", comet_api: SimulatedCometApi, 
     assert body == comet_api.video_bytes(task.task_id)
     assert found["ETag"].strip('"') == stored.etag
     assert found["ChecksumCRC32"]
-    if size < 16 * MIB:
+    if size == WHOLE_BYTES:
         assert found["ChecksumCRC32"] == b64encode(zlib.crc32(body).to_bytes(4)).decode()
     assert copier.copy(task, "https://gone.invalid/", Deadline(60)) == stored
 
 
-def test_bytes_that_changed_on_the_way_are_refused(s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_that_changed_since_they_arrived_are_refused(s3: "S3Client") -> None:
     bucket = VideoBucket(s3, BUCKET)
-    monkeypatch.setattr("copier.video_bucket.zlib.crc32", lambda _: 1)
+    part = Part.of(bytearray(b"bytes"))
+    part.body[0] ^= 1
     with pytest.raises(ClientError):
-        bucket.put("changed", bytearray(b"bytes"), LABEL)
+        bucket.put("changed", part, LABEL)
     with pytest.raises(ClientError), bucket.upload("changed", LABEL) as upload:
-        upload.part(1, bytearray(b"bytes"))
+        upload.part(1, part)
     assert bucket.find("changed") is None
 
 
 def test_a_part_that_is_missing_is_noticed(s3: "S3Client") -> None:
     bucket = VideoBucket(s3, BUCKET)
     with bucket.upload("part", LABEL) as upload:
-        upload.part(1, bytearray(5 * MIB))
+        upload.part(1, Part.of(bytearray(5 * MIB)))
         with pytest.raises(ClientError):
             upload.complete(6 * MIB)
     assert bucket.find("part") is None
@@ -73,11 +78,27 @@ def test_a_part_that_is_missing_is_noticed(s3: "S3Client") -> None:
 def test_only_the_first_of_two_writers_gets_the_key(s3: "S3Client") -> None:
     bucket = VideoBucket(s3, BUCKET)
     with bucket.upload("race", LABEL) as late:
-        late.part(1, bytearray(5 * MIB))
-        first = bucket.put("race", bytearray(b"first"), LABEL)
+        late.part(1, Part.of(bytearray(5 * MIB)))
+        first = bucket.put("race", Part.of(bytearray(b"first")), LABEL)
         with pytest.raises(KeyTaken):
             late.complete(5 * MIB)
     with pytest.raises(KeyTaken):
-        bucket.put("race", bytearray(b"late"), LABEL)
+        bucket.put("race", Part.of(bytearray(b"late")), LABEL)
     assert bucket.find("race") == first
     assert not s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+def test_aws_is_sent_a_checksum_and_the_body_is_not_hashed_twice() -> None:
+    sent: list[AWSPreparedRequest] = []
+
+    def refuse(request: AWSPreparedRequest, **_: object) -> None:
+        sent.append(request)
+        raise KeyTaken
+
+    client = boto3.Session("a", "b", region_name="eu-west-1").client("s3", config=S3_CONFIG)
+    client.meta.events.register("before-send.s3", refuse)
+    part = Part.of(bytearray(b"bytes"))
+    with pytest.raises(KeyTaken):
+        VideoBucket(client, BUCKET).put("k", part, LABEL)
+    assert sent[0].headers["x-amz-checksum-crc32"] == part.checksum.encode()
+    assert sent[0].headers["X-Amz-Content-SHA256"] == b"UNSIGNED-PAYLOAD"

@@ -53,3 +53,9 @@ def test_shares_of_the_index_hold_each_pending_task_once_and_no_ended_one(table:
         found = [task.task_id for n in range(segments) for task in table.pending(Segment(n, segments))]
         assert sorted(found) == sorted(["t", *(f"p{number}" for number in range(50))])
     assert table.count_pending() == 51
+
+
+def test_what_is_the_owners_is_not_read_with_the_index(table: TaskTable) -> None:
+    boto3.resource("dynamodb").Table(TABLE).put_item(Item={**ITEM, "handoffs": 2, "prompt": "x" * 300_000})
+    (task,) = table.pending(Segment())
+    assert task.item == {**{name: ITEM[name] for name in ITEM if name != "nothing"}, "handoffs": 2}

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from copier.part import Part
 from copier.video_bucket import KeyTaken, Label, VideoBucket
 from shared.task import ABSENT, Change
 from shared.task_table import Segment, TaskTable
@@ -110,24 +111,30 @@ def the_index_holds_what_is_pending(tables: Tables) -> None:
         assert tables.pending(segments) == sorted(["e0", *(f"p{number}" for number in range(1, 10))])
 
 
+def the_index_is_read_as_far_as_needed(tables: Tables) -> None:
+    tables.put({**ITEM, "prompt": {"S": "the owner's"}})
+    (task,) = tables.table.pending(Segment())
+    assert task.item == {"task_id": "t", "pending_since": 5, "status": "SUBMITTED", "error": {"code": "c"}}
+
+
 def an_object_is_never_overwritten(bucket: VideoBucket) -> None:
     assert bucket.find("k") is None
-    stored = bucket.put("k", bytearray(b"one"), _label("a"))
+    stored = bucket.put("k", Part.of(bytearray(b"one")), _label("a"))
     for _ in range(2):
-        _assert_taken(lambda: bucket.put("k", bytearray(b"other"), _label("b")))
+        _assert_taken(lambda: bucket.put("k", Part.of(bytearray(b"other")), _label("b")))
     assert bucket.find("k") == stored
     assert (stored.size, stored.task_id) == (3, "a")
 
 
 def a_completed_upload_never_overwrites(bucket: VideoBucket) -> None:
-    stored = bucket.put("k", bytearray(b"one"), _label("a"))
+    stored = bucket.put("k", Part.of(bytearray(b"one")), _label("a"))
     _assert_taken(lambda: _upload(bucket, "k", b"other"))
     assert bucket.find("k") == stored
 
 
 def an_upload_is_nowhere_before_it_is_complete(bucket: VideoBucket) -> None:
     with suppress(ZeroDivisionError), bucket.upload("k", _label("a")) as upload:
-        upload.part(1, bytearray(b"one"))
+        upload.part(1, Part.of(bytearray(b"one")))
         assert bucket.find("k") is None
         raise ZeroDivisionError
     assert bucket.find("k") is None
@@ -137,17 +144,17 @@ def an_upload_is_nowhere_before_it_is_complete(bucket: VideoBucket) -> None:
 
 def an_upload_completes_once(bucket: VideoBucket) -> None:
     with bucket.upload("k", _label("a")) as upload:
-        upload.part(1, bytearray(b"one"))
+        upload.part(1, Part.of(bytearray(b"one")))
         upload.complete(3)
         _assert_taken(lambda: upload.complete(3))
 
 
 def an_aborted_upload_takes_no_parts(bucket: VideoBucket) -> None:
     with bucket.upload("k", _label("a")) as upload:
-        upload.part(1, bytearray(b"one"))
+        upload.part(1, Part.of(bytearray(b"one")))
         upload.abort_unless_completed()
         try:
-            upload.part(2, bytearray(b"two"))
+            upload.part(2, Part.of(bytearray(b"two")))
         except ClientError as error:
             assert error.response["Error"]["Code"] == "NoSuchUpload"  # noqa: PT017 - the code is the point
         else:
@@ -161,6 +168,7 @@ TABLE_SCENARIOS: list[Callable[[Tables], None]] = [
     a_deleted_item_is_not_brought_back,
     an_item_put_again_is_another_one,
     the_index_holds_what_is_pending,
+    the_index_is_read_as_far_as_needed,
 ]
 BUCKET_SCENARIOS: list[Callable[[VideoBucket], None]] = [
     an_object_is_never_overwritten,
@@ -180,7 +188,7 @@ def _label(task_id: str) -> Label:
 
 def _upload(bucket: VideoBucket, key: str, body: bytes) -> Any:
     with bucket.upload(key, _label("c")) as upload:
-        upload.part(1, bytearray(body))
+        upload.part(1, Part.of(bytearray(body)))
         return upload.complete(len(body))
 
 

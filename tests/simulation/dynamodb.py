@@ -1,6 +1,6 @@
 """An in-memory DynamoDB table, as far as the functions use it; a conformance test compares it with others."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -103,6 +103,8 @@ class DynamoDB:
         Segment: int,  # noqa: N803 - see above
         TotalSegments: int,  # noqa: N803 - see above
         Select: str = "ALL_PROJECTED_ATTRIBUTES",  # noqa: N803 - see above
+        ProjectionExpression: str = "",  # noqa: N803 - see above
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803 - see above
     ) -> Iterator[dict[str, Any]]:
         assert IndexName == "pending"
         keys = [key for key in self.store.versions if crc32(key.encode()) % TotalSegments == Segment]
@@ -110,7 +112,8 @@ class DynamoDB:
         for start in range(0, max(1, len(keys)), size):
             page = keys[start : start + size]
             items = self._call("Scan pending", lambda page=page: self._page(page))  # type: ignore[misc]
-            yield {"Count": len(items), "Items": [] if Select == "COUNT" else items}
+            found = [projected(item, ProjectionExpression, ExpressionAttributeNames or {}) for item in items]
+            yield {"Count": len(items), "Items": [] if Select == "COUNT" else found}
 
     def _page(self, keys: list[str]) -> list[Wire]:
         seen = (self._seen(key) for key in keys)
@@ -140,6 +143,12 @@ class DynamoDB:
         for alias in removes.split(", ") if removes else ():
             after.pop(names[alias], None)
         self.store.put(after["task_id"]["S"], after)
+
+
+def projected(item: Wire, expression: str, names: Mapping[str, str]) -> Wire:
+    """Return the attributes that an expression asks for; all of them where there is none."""
+    wanted = {names.get(alias, alias) for alias in expression.split(", ")} if expression else item.keys()
+    return {name: value for name, value in item.items() if name in wanted}
 
 
 def _holds(condition: str, names: dict[str, str], values: Wire, item: Wire) -> bool:

@@ -33,7 +33,7 @@ ENDINGS = {
     Kind.FAILED: ("FAILED", "content_policy"),
     Kind.STUCK: ("EXPIRED", "deadline"),
     Kind.UNKNOWN: ("NOT_FOUND", "task_not_exist"),
-    Kind.NOT_A_VIDEO: ("COPY_FAILED", "not_a_video"),
+    Kind.NOT_A_VIDEO: ("COPY_FAILED", "handoffs_exhausted"),
     Kind.KEY_TAKEN: ("COPY_FAILED", "key_taken"),
     Kind.INVALID: ("INVALID", "invalid_item"),
 }

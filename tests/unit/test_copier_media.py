@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copier.media import Boxes, media_type
-from shared.errors import CopyInterrupted, VideoRefused
+from shared.errors import CopyInterrupted
 
 FTYP = b"\0\0\0\x20ftypisom"
 
@@ -49,7 +49,7 @@ def test_a_video(announced: str, head: bytes, expected: str) -> None:
     ],
 )
 def test_no_video(announced: str, head: bytes) -> None:
-    with pytest.raises(VideoRefused) as refused:
+    with pytest.raises(CopyInterrupted) as refused:
         media_type(announced, head)
     assert refused.value.code == "not_a_video"
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from copier import parts as cutting
+from copier.part import Part
 from copier.parts import LONG_RANGE_BYTES, PART_BYTES, PARTS_AHEAD, WHOLE_BYTES, parts
 from copier.transfer import UPLOADS
 from copier.video_host import FIRST_RANGE_BYTES
@@ -23,9 +24,11 @@ class FakeHost:
         self.lock = Lock()
         self.is_stopped = False
 
-    def fill(self, _video: object, start: int, view: memoryview) -> None:
+    def fill(self, _video: object, start: int, view: memoryview) -> memoryview:
         with self.lock:
             self.ranges.append((start, start + len(view)))
+        view[:1] = bytes([start % 251])
+        return view
 
     def stop(self) -> None:
         self.is_stopped = True
@@ -34,9 +37,10 @@ class FakeHost:
 def cut(total: int) -> tuple[list[int], list[tuple[int, int]]]:
     host: Any = FakeHost()
     video: Any = SimpleNamespace(is_ranged=True, total=total)
-    sizes = [len(part) for part in parts(host, video)]
+    received = list(parts(host, video))
     assert host.is_stopped
-    return sizes, sorted(host.ranges)
+    assert received == [Part.of(part.body) for part in received]
+    return [len(part) for part in received], sorted(host.ranges)
 
 
 @pytest.mark.parametrize("total", [1, MIB, MIB + 1, 8 * MIB, WHOLE_BYTES, WHOLE_BYTES + 1, 30_000_000, 100_000_001])

@@ -19,7 +19,7 @@ from shared.comet_api import (
 )
 from shared.errors import CopyInterrupted, VideoRefused
 from shared.lifecycle import LEASE_SECONDS, MAX_HANDOFFS, Limits, close, decide, miss_handoff, refuse_copy
-from shared.task import ABSENT, HandOff, Status, Task
+from shared.task import ABSENT, POLLED_ATTRIBUTES, HandOff, Status, Task
 from tests.unit.conftest import NOW, pending
 
 URL = "https://v.volces.com/a.mp4?sig"
@@ -287,6 +287,8 @@ def test_any_life_is_sound(steps: list[tuple[Answer, int]]) -> None:
     for answer, seconds in steps:
         now += seconds
         found = decide(task, answer, now, limits)
+        polled = Task.from_item({name: task.item[name] for name in POLLED_ATTRIBUTES if name in task.item})
+        assert decide(polled, answer, now, limits) == found
         unknown = unknown + 1 if isinstance(answer, UnknownTask) else 0 if isinstance(answer, Report) else unknown
         if task.pending_since is None:
             assert found is None
