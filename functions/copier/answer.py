@@ -83,7 +83,7 @@ class Answer:
         self._peeked = bytes(head[: self.fill(memoryview(head))])
         least = min(size, size if self.length is None else self.length)
         if len(self._peeked) < least and not self._response.chunked:
-            raise HostTrouble("truncated", "The video host broke off after a few bytes; the copy is tried again later.")
+            raise HostTrouble("truncated", "The video host broke off after a few bytes.")
         return self._peeked
 
     def has_ended(self) -> bool:
@@ -127,5 +127,5 @@ def _transport() -> Iterator[None]:
     except (OSError, HTTPException, UnicodeError) as error:
         raise HostTrouble(
             "connection_failed",
-            f"The connection to the video host failed ({type(error).__name__}); the copy is tried again later.",
+            f"The connection to the video host failed ({type(error).__name__}).",
         ) from None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from copier.patience import Deadline, OutOfTime
@@ -29,8 +30,7 @@ class Copier:
 
         Raises VideoRefused, CopyInterrupted and botocore's errors; then nothing of the video is left in the bucket.
         """
-        # A first hand-off finds nothing of its own, save after RETRY; and what is at the key is never overwritten.
-        stored = None if task.handoffs == 1 else self.bucket.find(task.s3_key)
+        stored = self.bucket.find(task.s3_key)
         if stored:
             return _own(stored, task)
         try:
@@ -40,10 +40,9 @@ class Copier:
 
     def _transfer(self, task: Task, video_url: str, deadline: Deadline) -> StoredVideo:
         transfer = Transfer(self.bucket, self.rules, deadline)
-        try:
+        with suppress(UrlExpired):
             return self._twice(transfer, task, video_url)
-        except UrlExpired:
-            return self._twice(transfer, task, self.fresh_url(task.task_id))
+        return self._twice(transfer, task, self.fresh_url(task.task_id))
 
     def _twice(self, transfer: Transfer, task: Task, url: str) -> StoredVideo:
         """Try in ranges, then in one stream, where nothing can be mixed up and no host counts connections."""
@@ -53,7 +52,8 @@ class Copier:
         except (UrlExpired, OutOfTime):
             raise
         except CopyInterrupted:
-            return transfer.run(url, task.s3_key, metadata, in_ranges=False)
+            pass  # and be done with it before the next one: an error holds on to all that was received
+        return transfer.run(url, task.s3_key, metadata, in_ranges=False)
 
 
 def object_metadata(task: Task) -> dict[str, str]:
@@ -68,7 +68,7 @@ def object_metadata(task: Task) -> dict[str, str]:
 
 def _own(stored: StoredVideo | None, task: Task) -> StoredVideo:
     if stored is None:
-        raise CopyInterrupted("conflict", "Somebody else writes to this s3_key at the moment; tried again later.")
+        raise CopyInterrupted("conflict", "Somebody else writes to this s3_key at the moment.")
     if stored.task_id != task.task_id:
         raise VideoRefused(
             "key_taken",

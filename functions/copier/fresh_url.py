@@ -29,8 +29,7 @@ class FreshUrls:
             return answer.video_url
         raise CopyInterrupted(
             "url_expired",
-            f"The video URL has expired and CometAPI gives no fresh one at the moment ({type(answer).__name__}); "
-            "it is asked again later.",
+            f"The video URL has expired and CometAPI gives no fresh one at the moment ({type(answer).__name__}).",
         )
 
     @cached_property

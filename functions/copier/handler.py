@@ -80,7 +80,7 @@ def _outcome(tools: Tools, task: Task, video_url: str, seconds: float) -> Change
         _report_failure("CopyInterrupted", error)
         return miss_handoff(task, error, _now())
     except (BotoCoreError, ClientError) as error:
-        interrupted = CopyInterrupted("s3_error", f"S3 did not store the video ({cause(error)}); tried again later.")
+        interrupted = CopyInterrupted("s3_error", f"S3 did not store the video ({cause(error)}).")
         _report_failure("CopyInterrupted", interrupted)
         return miss_handoff(task, interrupted, _now())
     _report_success(task, stored, time.monotonic() - started)

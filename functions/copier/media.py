@@ -36,8 +36,7 @@ def media_type(announced: str, head: bytes) -> str:
     # Not the end: in its bad moments many a host answers with a page, and calls that a success.
     raise CopyInterrupted(
         "not_a_video",
-        f"The video host sent something that is no MP4 file (it calls it {named or 'nothing'}); "
-        "the copy is tried again later.",
+        f"The video host sent something that is no MP4 file (it calls it {named or 'nothing'}).",
     )
 
 
@@ -73,9 +72,7 @@ class Boxes:
         """Raise CopyInterrupted where a box reaches beyond the end of the file."""
         is_cut = self._next_box > self._passed or len(self._header) >= _BOX.size
         if self._is_readable and is_cut:
-            raise CopyInterrupted(
-                "truncated", "The video host sent a file that ends too early; the copy is tried again later."
-            )
+            raise CopyInterrupted("truncated", "The video host sent a file that ends too early.")
 
     @property
     def end_is_known(self) -> bool:

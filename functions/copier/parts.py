@@ -16,8 +16,9 @@ WHOLE_BYTES = 32 * _MIB
 """Up to this size a video is one part, a usual one is: S3 bills each request, and three parts would take five."""
 PARTS_AHEAD = 3
 """Parts being received at once; with those being uploaded this bounds the memory, whatever the video's size."""
+LARGE_BYTES = 48 * _MIB
 LONG_RANGE_BYTES = 2 * _MIB
-"""Range of a large video: a request costs a round trip, maybe to another continent."""
+"""Range of a video larger than LARGE_BYTES: a request costs a round trip, maybe to another continent."""
 
 
 def parts(host: VideoHost, video: Video) -> Generator[Part]:
@@ -36,15 +37,14 @@ def is_whole(video: Video, first: Part) -> bool:
 def _in_ranges(host: VideoHost, video: Video, total: int) -> Generator[Part]:
     size = total if total <= WHOLE_BYTES else PART_BYTES
     pool = ThreadPoolExecutor(CONNECTIONS)
-    ahead: deque[tuple[bytearray, list[Future[memoryview]]]] = deque()
+    ahead: deque[tuple[bytearray, deque[Future[memoryview]]]] = deque()
     try:
         for start in range(0, total, size):
             part = bytearray(min(size, total - start))
             ranges = _cut(start, start + len(part), total)
             view = memoryview(part)
-            ahead.append(
-                (part, [pool.submit(host.fill, video, low, view[low - start : high - start]) for low, high in ranges])
-            )
+            asked = (pool.submit(host.fill, video, low, view[low - start : high - start]) for low, high in ranges)
+            ahead.append((part, deque(asked)))
             if len(ahead) == PARTS_AHEAD:
                 yield _received(*ahead.popleft())
         while ahead:
@@ -56,17 +56,19 @@ def _in_ranges(host: VideoHost, video: Video, total: int) -> Generator[Part]:
 
 def _cut(start: int, stop: int, total: int) -> Iterator[tuple[int, int]]:
     """Cut a part into ranges; the first one of the video is that of the first request."""
-    length = FIRST_RANGE_BYTES if total <= 2 * WHOLE_BYTES else LONG_RANGE_BYTES
+    length = FIRST_RANGE_BYTES if total <= LARGE_BYTES else LONG_RANGE_BYTES
     while start < stop:
         end = min(start + (length if start else FIRST_RANGE_BYTES), stop)
         yield start, end
         start = end
 
 
-def _received(body: bytearray, ranges: list[Future[memoryview]]) -> Part:
+def _received(body: bytearray, ranges: deque[Future[memoryview]]) -> Part:
+    """Wait for the ranges of a part; each is summed up while later ones still arrive."""
     crc32 = 0
-    for future in ranges:
-        crc32 = zlib.crc32(future.result(), crc32)  # while later ranges still arrive
+    while ranges:
+        # A failed one must not stay in a variable: its error would lead to it and keep all of the video in memory.
+        crc32 = zlib.crc32(ranges.popleft().result(), crc32)
     return Part(body, crc32)
 
 
@@ -80,9 +82,7 @@ def _in_one_stream(video: Video) -> Generator[Part]:
             count = answer.fill(memoryview(part))
             received += count
             if count < len(part) and total is not None:
-                raise CopyInterrupted(
-                    "truncated", "The video host sent fewer bytes than announced; the copy is tried again later."
-                )
+                raise CopyInterrupted("truncated", "The video host sent fewer bytes than announced.")
             is_last = count < len(part)
             del part[count:]
             yield Part.of(part)

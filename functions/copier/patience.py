@@ -39,7 +39,5 @@ class Deadline:
         """Return the seconds left; raises OutOfTime where there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise OutOfTime(
-                "out_of_time", "The copy could not finish in one run of the Copier; it starts again after a pause."
-            )
+            raise OutOfTime("out_of_time", "The copy could not finish in one run of the Copier.")
         return left

@@ -124,8 +124,7 @@ class _PacedReader(io.RawIOBase):
         if self._bytes < seconds * self._patience.least_bytes_per_second:
             raise HostTrouble(
                 "too_slow",
-                f"The video host sent less than {self._patience.least_bytes_per_second} bytes a second; "
-                "the copy is tried again later.",
+                f"The video host sent less than {self._patience.least_bytes_per_second} bytes a second.",
             )
         self._window_start += seconds
         self._bytes = 0

@@ -17,6 +17,4 @@ def error_of(status: int) -> CopyInterrupted:
     if status in _EXPIRED:
         return UrlExpired("url_expired", f"The video URL answers HTTP {status}: it has expired or was withdrawn.")
     kind = HostTrouble if status in _TRANSIENT or status >= 500 else CopyInterrupted
-    return kind(
-        f"http_{status}", f"The video host answers HTTP {status} instead of a video; the copy is tried again later."
-    )
+    return kind(f"http_{status}", f"The video host answers HTTP {status} instead of a video.")

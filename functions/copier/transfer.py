@@ -51,8 +51,8 @@ class Transfer:
                     running.append(pool.submit(upload.part, number, part))
                     if len(running) == UPLOADS:
                         running.popleft().result()
-                for future in running:
-                    future.result()
+                while running:
+                    running.popleft().result()
             inspection.finish()
             self.deadline.left()
             return upload.complete(inspection.size)
@@ -82,6 +82,4 @@ class Inspection:
             self._boxes.finish()
         if self._video.answer.is_delimited or (self._boxes and self._boxes.end_is_known):
             return
-        raise CopyInterrupted(
-            "unknown_length", "The video host does not tell where the video ends; the copy is tried again later."
-        )
+        raise CopyInterrupted("unknown_length", "The video host does not tell where the video ends.")

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 S3_CONFIG = Config(
-    connect_timeout=5,
+    connect_timeout=30,  # within this a whole body must have been sent, too
     read_timeout=60,  # completing a large upload takes S3 a while
     retries={"mode": "standard", "total_max_attempts": 4},
-    # A body with a checksum of its own needs no SHA-256, too: TLS protects the way (botocore drops it by itself only
-    # for the checksums that it computes).
+    # TLS protects the way and CRC-32 the video; botocore would add a SHA-256 where it did not compute the checksum.
     s3={"payload_signing_enabled": False},
 )
 """Time-outs in seconds."""

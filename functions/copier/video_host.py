@@ -88,9 +88,7 @@ class VideoHost:
                 return self.open(url, in_ranges=False)
             target = found
             self._idle.clear()  # those lead to the host before
-        raise CopyInterrupted(
-            "too_many_redirects", f"The video URL redirects more than {MAX_REDIRECTS} times; it is tried again later."
-        )
+        raise CopyInterrupted("too_many_redirects", f"The video URL redirects more than {MAX_REDIRECTS} times.")
 
     def fill(self, video: Video, start: int, view: memoryview) -> memoryview:
         """Fill `view` with the video's bytes from `start` on and return it; the range is tried again by itself."""
@@ -114,9 +112,7 @@ class VideoHost:
         answer.close()
         if answer.status >= 300:
             raise error_of(answer.status)
-        raise CopyInterrupted(
-            "ranges_inconsistent", "The video host answers ranges that do not belong together; tried again later."
-        )
+        raise CopyInterrupted("ranges_inconsistent", "The video host answers ranges that do not belong together.")
 
     def _begin(self, url: "Url", *, in_ranges: bool) -> "Video | Url | None":
         """Return a video, or where it was redirected to, or None where it is to be had as one stream only."""
@@ -149,12 +145,11 @@ class VideoHost:
         if answer.is_encoded:
             raise CopyInterrupted(
                 "encoded_video",
-                "The video host sent the video compressed, which was not asked for and is never unpacked; "
-                "the copy is tried again later.",
+                "The video host sent the video compressed, which was not asked for and is never unpacked.",
             )
         head = answer.peek(HEAD_BYTES)
         if not head:
-            raise HostTrouble("empty_video", "The video host sent no bytes; the copy is tried again later.")
+            raise HostTrouble("empty_video", "The video host sent no bytes.")
         kind = media_type(answer.header("Content-Type"), head)
         return Video(url, kind, total, answer.validator, is_ranged, is_mp4(head), answer)
 

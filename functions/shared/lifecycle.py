@@ -30,6 +30,7 @@ MAX_HANDOFFS = 12
 _FIRST_BACKOFF_SECONDS = 60
 _LONGEST_BACKOFF_SECONDS = 3600
 _SILENCE_FACTOR = 2
+_AGAIN = " The copy is tried again later."
 _RANK = {Status.SUBMITTED: 0, Status.IN_PROGRESS: 1, Status.SUCCESS: 2}
 
 
@@ -70,7 +71,7 @@ def miss_handoff(task: Task, error: CopyError, now: int) -> Change:
     return Change(
         task_id=task.task_id,
         expected={name: task.seen[name] for name in ("pending_since", "handoffs")},
-        set={"lease_until": now + backoff, "error": _error(error.code, error.message), "updated_at": now},
+        set={"lease_until": now + backoff, "error": _error(error.code, error.message + _AGAIN), "updated_at": now},
     )
 
 
@@ -214,6 +215,9 @@ def _no_video_url() -> dict[str, str]:
 
 
 def _handoffs_exhausted(task: Task) -> dict[str, str]:
-    last = task.error.get("message") or "the Copier never reported; see its log."
-    message = f"The video was not stored in {task.handoffs} attempts. Set status to RETRY to try again. Last: {last}"
+    last = str(task.error.get("message") or "the Copier never reported; see its log.").removesuffix(_AGAIN)
+    message = (
+        f"The video was not stored in {task.handoffs} attempts. Set status to RETRY to try again, or ask CometAPI's "
+        f"support for the video. Last ({task.error.get('code') or 'no_report'}): {last}"
+    )
     return _error("handoffs_exhausted", message)

@@ -48,7 +48,7 @@ def _copier(s3: "S3Client") -> Copy:
     copier = Copier(VideoBucket(s3, BUCKET), HostRules(max_video_bytes=_MOST_BYTES, allow_insecure=True), expired)
 
     def copy(url: str, key: str) -> None:
-        copier.copy(Task.from_item({"task_id": key, "s3_key": key, "handoffs": 1}), url, Deadline(_MOST_SECONDS))
+        copier.copy(Task.from_item({"task_id": key, "s3_key": key}), url, Deadline(_MOST_SECONDS))
 
     return copy
 

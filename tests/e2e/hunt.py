@@ -6,6 +6,7 @@ import subprocess
 from collections import Counter
 from typing import Any, Self
 
+from copier.parts import PART_BYTES
 from tests.e2e.proxy import ANNOUNCER, COMPLETION, COPIER, INTAKE, POLLER, by
 from tests.e2e.storm import LARGE_BYTES
 from tests.e2e.trial import Trial
@@ -29,7 +30,7 @@ WRITES: dict[str, dict[str, Any]] = {
     "Poller invokes the Copier": {**by(POLLER), "operation": "Invoke"},
     "Copier puts the object": {**by(COPIER, **{"If-None-Match": "*"}), "operation": "PutObject"},
     "Copier begins an upload": by(COPIER, **{"x-amz-checksum-algorithm": ""}),
-    "Copier uploads a part": by(COPIER, **{"Content-Length": str(8 << 20)}),
+    "Copier uploads a part": by(COPIER, **{"Content-Length": str(PART_BYTES)}),
     "Copier completes an upload": by(COPIER, **COMPLETION),
     "Copier aborts an upload": {**by(COPIER), "operation": "DeleteObject"},
     "Copier writes the item": {**by(COPIER), "operation": "UpdateItem"},

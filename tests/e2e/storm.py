@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from copier.parts import WHOLE_BYTES
 from tests.e2e.proxy import ANNOUNCER, COMPLETION, COPIER, INTAKE, by, passes
 from tests.e2e.trial import Trial
 
 VIDEOS = 100
 LARGE = 2
 """So many of them are uploaded in parts, being of LARGE_BYTES."""
-LARGE_BYTES = 25 << 20
+LARGE_BYTES = WHOLE_BYTES + 1
 SECONDS_BETWEEN = 0.3
 """From the end of one render to that of the next: no machine runs a hundred Copiers at once."""
 PATIENCE_SECONDS = 200

@@ -115,6 +115,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut videos into parts and ranges so small that half a megabyte makes a multipart upload."""
     monkeypatch.setattr(parts, "PART_BYTES", 64 * KIB)
     monkeypatch.setattr(parts, "WHOLE_BYTES", 128 * KIB)
+    monkeypatch.setattr(parts, "LARGE_BYTES", 256 * KIB)
     monkeypatch.setattr(parts, "LONG_RANGE_BYTES", 16 * KIB)
     for module in (parts, video_host):
         monkeypatch.setattr(module, "FIRST_RANGE_BYTES", 8 * KIB)

@@ -41,8 +41,8 @@ def test_real_sizes(shop: CopyShop, video: str) -> None:
 
 def test_a_small_video_is_one_request_there_and_one_here(shop: CopyShop) -> None:
     task_id = shop.comet_api.create(clip="gradients.mp4")
-    stored = shop.copy(shop.task(task_id, handoffs=1))
-    assert shop.calls == ["PutObject"]
+    stored = shop.copy(task_id)
+    assert shop.calls == ["HeadObject", "PutObject"]
     assert len(shop.comet_api.requests) == 1
     assert stored.uri == f"s3://{BUCKET}/videos/{task_id}.mp4"
     assert stored.etag == shop.stored(task_id)["ETag"].strip('"')
@@ -123,26 +123,18 @@ def test_the_owners_key(shop: CopyShop) -> None:
 
 def test_a_video_that_is_there_is_not_fetched_again(shop: CopyShop) -> None:
     task_id = shop.comet_api.create()
-    first = shop.copy(shop.task(task_id, handoffs=1))
+    first = shop.copy(task_id)
     shop.comet_api.forget_requests()
-    assert shop.copy(shop.task(task_id, handoffs=2), "https://gone.invalid/") == first
+    assert shop.copy(task_id, "https://gone.invalid/") == first
     assert shop.comet_api.requests == []
 
 
-def test_a_first_hand_off_does_not_look_first_but_overwrites_nothing(shop: CopyShop) -> None:
-    task = shop.task(shop.comet_api.create(), handoffs=1)
-    first = shop.copy(task)
-    assert shop.copy(task) == first
-    assert shop.calls == ["PutObject", "PutObject", "HeadObject"]
-
-
-@pytest.mark.parametrize("handoffs", [1, 2])
 @pytest.mark.parametrize("metadata", [{}, {"task-id": "task_other"}])
-def test_another_object_is_never_overwritten(shop: CopyShop, metadata: dict[str, str], handoffs: int) -> None:
+def test_another_object_is_never_overwritten(shop: CopyShop, metadata: dict[str, str]) -> None:
     task_id = shop.comet_api.create()
     shop.s3.put_object(Bucket=BUCKET, Key=f"videos/{task_id}.mp4", Body=b"mine", Metadata=metadata)
     with pytest.raises(VideoRefused) as refused:
-        shop.copy(shop.task(task_id, handoffs=handoffs))
+        shop.copy(task_id)
     assert refused.value.code == "key_taken"
     assert "s3_key" in refused.value.message
     assert shop.stored(task_id)["Body"].read() == b"mine"

@@ -1,6 +1,9 @@
 """Whatever breaks, and wherever it breaks, neither a part of a video nor an unfinished upload is left behind."""
 
-from collections.abc import Callable
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +60,35 @@ def test_the_source_breaks_at(shop: CopyShop, offset: int, *, has_ranges: bool) 
     with pytest.raises(CopyInterrupted):
         shop.copy(task_id)
     assert shop.is_empty()
+
+
+@pytest.mark.parametrize("has_ranges", [True, False], ids=["ranges", "one stream"])
+@pytest.mark.parametrize("size", [100 * KIB, SIZE], ids=["whole", "in parts"])
+def test_what_was_received_of_a_broken_video_is_let_go_at_once(shop: CopyShop, size: int, *, has_ranges: bool) -> None:
+    video = {"name": "breaks_at", "offset": size - 1, "ending": Ending.CLOSE, "has_ranges": has_ranges}
+    task_id = shop.comet_api.create(video=video, size=size)
+    with without_garbage_collection():  # it looks at the number of objects, and a video is a single one
+        for _ in range(2):
+            with suppress(CopyInterrupted):
+                shop.copy(task_id)
+        assert bytes_held_by("*/copier/parts.py") < 16 * KIB
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def bytes_held_by(file: str) -> int:
+    """Return the size of all that was allocated there since the tracing began, and is still in use."""
+    taken = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(inclusive=True, filename_pattern=file)])
+    return sum(statistic.size for statistic in taken.statistics("filename"))
 
 
 def test_the_video_arrives_once_the_source_recovers(shop: CopyShop) -> None:

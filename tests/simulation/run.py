@@ -18,7 +18,7 @@ from tests.simulation.world import EPOCH, RETENTION_SECONDS, World
 
 CALM_SECONDS = 9 * 3600
 """Longer than it takes until the last hand-off is given up."""
-_SIZES = {"WHOLE_BYTES": 64, "PART_BYTES": 32, "FIRST_RANGE_BYTES": 24, "LONG_RANGE_BYTES": 32}
+_SIZES = {"WHOLE_BYTES": 64, "PART_BYTES": 32, "LARGE_BYTES": 128, "FIRST_RANGE_BYTES": 24, "LONG_RANGE_BYTES": 32}
 """The Copier's sizes in bytes, so small that small videos come in several parts."""
 
 

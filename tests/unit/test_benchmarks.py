@@ -1,8 +1,11 @@
 """Holds what the README says of the benchmarks to their results, and their arithmetic to AWS's rules."""
 
+from itertools import pairwise, permutations
+
 import pytest
 
 from tests.benchmarks import readme
+from tests.benchmarks.copy_speed import order
 from tests.benchmarks.report import load
 from tests.benchmarks.request_units import item_size, scan_units, write_units
 
@@ -37,3 +40,11 @@ def test_a_scan_costs_half_a_unit_for_4_kb_of_a_page(size: int, units: float) ->
 @pytest.mark.parametrize(("sizes", "units"), [([0, 1], 1), ([1024, 10], 1), ([1025, 0], 2)])
 def test_a_write_costs_a_unit_for_each_kb_of_the_larger_item(sizes: list[int], units: int) -> None:
     assert write_units(sizes) == units
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_in_turns_each_follows_each_other_one_once(count: int) -> None:
+    names = [f"contender {number}" for number in range(count)]
+    turns = [order(names, turn) for turn in range(count)]
+    assert all(sorted(turn) == names for turn in turns)
+    assert sorted(pair for turn in turns for pair in pairwise(turn)) == sorted(permutations(names, 2))

@@ -130,12 +130,13 @@ def test_nothing_changes_while_the_copier_holds_the_lease(answer: Answer, limits
 def test_hand_offs_are_bounded(limits: Limits) -> None:
     last = pending(handoffs=MAX_HANDOFFS - 1, lease_until=NOW, status="SUCCESS")
     assert isinstance(decide(last, report("SUCCESS", video_url=URL), NOW, limits), HandOff)
-    spent = pending(handoffs=MAX_HANDOFFS, lease_until=NOW, error={"code": "c", "message": "S3 is down."})
+    missed = miss_handoff(pending(), CopyInterrupted("c", "S3 is down."), NOW)
+    spent = pending(handoffs=MAX_HANDOFFS, lease_until=NOW, error=missed.set["error"])
     found = change(spent, Unavailable(reason=""), limits)
     assert found
     assert found["status"] == "COPY_FAILED"
     assert found["error"]["code"] == "handoffs_exhausted"
-    assert "S3 is down." in found["error"]["message"]
+    assert found["error"]["message"].endswith("Last (c): S3 is down.")
     assert "RETRY" in found["error"]["message"]
     silent = change(pending(handoffs=MAX_HANDOFFS), Unavailable(reason=""), limits)
     assert silent
@@ -259,8 +260,9 @@ def test_the_copier_refuses_with_a_reason(limits: Limits) -> None:
     ("handoffs", "seconds"), [(0, 60), (1, 60), (2, 120), (3, 240), (6, 1920), (7, 3600), (12, 3600)]
 )
 def test_an_interrupted_copy_is_handed_off_again_after_a_backoff(handoffs: int, seconds: int) -> None:
-    found = miss_handoff(pending(handoffs=handoffs), CopyInterrupted("c", "m"), NOW)
-    assert found.set == {"lease_until": NOW + seconds, "error": {"code": "c", "message": "m"}, "updated_at": NOW}
+    found = miss_handoff(pending(handoffs=handoffs), CopyInterrupted("c", "S3 is down."), NOW)
+    error = {"code": "c", "message": "S3 is down. The copy is tried again later."}
+    assert found.set == {"lease_until": NOW + seconds, "error": error, "updated_at": NOW}
     assert found.task_id == "task_x"
     assert found.expected == {"pending_since": NOW - 300, "handoffs": handoffs}
 
