@@ -33,7 +33,7 @@ _NOTE = (
     "Copying a video of {size} MB as fast as nginx sends: to receive it (curl) and then to store it (`put_object` from "
     "memory) already takes {limit:.2f} times as long as the best peer. rclone passes the bytes on while they arrive. "
     "The Copier stores what it has seen as a whole, since S3 wants a checksum first, and botocore's way to send it "
-    "last copies each byte some thirty times; on hosts that are slower than loopback the ranges make up for it."
+    "last takes ten times the CPU of the checksum; on hosts slower than loopback the ranges make up for it."
 )
 
 type Times = dict[int, dict[str, list[float]]]

@@ -14,7 +14,7 @@ from tests.e2e.trial import Trial
 SMALL, LARGE = 20, 3
 """Videos; the large ones are uploaded in parts."""
 PATIENCE_SECONDS = 200
-LEASE_SECONDS = 3
+LEASE_SECONDS = 4
 HOLD_MILLISECONDS = 5000
 """So long a call is held, while its caller is killed."""
 
@@ -63,10 +63,11 @@ class Hunt:
     def run(self) -> Self:
         """Set the traps and follow all tasks to their ends."""
         self.trial.proxy.set({**traps(), "S3 cannot complete an upload": FAILURES})
-        for number in range(LARGE):
-            self.trial.put(render_seconds=1 + number, size=LARGE_BYTES)
         for number in range(SMALL):
             self.trial.put(render_seconds=1 + number)
+        # After the small ones have set off most traps: each kills all Copiers, and a hand-off of all that they hold.
+        for number in range(LARGE):
+            self.trial.put(render_seconds=SMALL + number, size=LARGE_BYTES)
         self._stalled = self.trial.put(render_seconds=1, video=["stall", "fine"])
         self.trial.run(PATIENCE_SECONDS, LEASE_SECONDS, meanwhile=self._strike)
         self.trial.proxy.set({})
