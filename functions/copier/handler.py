@@ -74,22 +74,24 @@ def _outcome(tools: Tools, task: Task, video_url: str, seconds: float) -> Change
     try:
         stored = tools.copier.copy(task, video_url, Deadline(seconds))
     except VideoRefused as error:
-        _report_failure("TasksCopyFailed", error)
+        _report_failure("TasksCopyFailed", "not copied: %s", error)
         return refuse_copy(task, error, _now(), tools.limits)
     except CopyInterrupted as error:
-        _report_failure("CopyInterrupted", error)
-        return miss_handoff(task, error, _now())
+        return _interrupted(task, error)
     except (BotoCoreError, ClientError) as error:
-        interrupted = CopyInterrupted("s3_error", f"S3 did not store the video ({cause(error)}).")
-        _report_failure("CopyInterrupted", interrupted)
-        return miss_handoff(task, interrupted, _now())
+        return _interrupted(task, CopyInterrupted("s3_error", f"S3 did not store the video ({cause(error)})."))
     _report_success(task, stored, time.monotonic() - started)
     return close(task, stored.uri, stored.size, stored.etag, _now(), tools.limits)
 
 
-def _report_failure(metric: str, error: CopyError) -> None:
+def _interrupted(task: Task, error: CopyInterrupted) -> Change:
+    _report_failure("CopyInterrupted", "not copied, and tried again later: %s", error)
+    return miss_handoff(task, error, _now())
+
+
+def _report_failure(metric: str, message: str, error: CopyError) -> None:
     metrics.add_metric(metric, MetricUnit.Count, 1)
-    logger.warning("not copied: %s", error.message, code=error.code)
+    logger.warning(message, error.message, code=error.code)
 
 
 def _report_success(task: Task, stored: StoredVideo, seconds: float) -> None:
