@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,7 @@ QUESTIONS: dict[str, Callable[[], Finding | dict[str, Finding]]] = {
 def main() -> None:
     """Answer the questions that were named, or all of them, or only bring the README up to date or compare."""
     console, chosen = Console(), _arguments()
+    logging.disable(logging.INFO)  # the functions tell of each of thousands of tasks
     if chosen.compare:
         compare(console, json.loads(chosen.compare.read_text()), load())
         return
