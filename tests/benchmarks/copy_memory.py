@@ -9,7 +9,7 @@ from typing import IO
 
 from tests.benchmarks.copy_contenders import BOTO3, OURS, RCLONE, SMART_OPEN
 from tests.benchmarks.copy_origin import origin, write_video
-from tests.benchmarks.copy_servers import BUCKET, rclone, s3_server, temporary_folder, versions
+from tests.benchmarks.copy_servers import BUCKET, rclone_daemon, s3_server, temporary_folder, versions
 from tests.benchmarks.report import Finding, Goal, Row
 
 SIZE = 1 << 30
@@ -93,7 +93,7 @@ def _python(name: str, s3_url: str, url: str, key: str) -> Watched:
 
 
 def _rclone(s3_url: str, url: str, key: str) -> Watched:
-    with rclone(s3_url) as daemon:
+    with rclone_daemon(s3_url) as daemon:
         watched = Watched(daemon.pid)
         daemon.copy_url(url, key)
         watched.look()

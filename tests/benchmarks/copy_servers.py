@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -76,6 +77,26 @@ def s3_client(url: str) -> "S3Client":
 
 @dataclass(frozen=True, slots=True)
 class Rclone:
+    """The command `rclone copyurl`, with rclone's own defaults."""
+
+    command: list[str | Path]
+    environment: dict[str, str]
+
+    @classmethod
+    def beside(cls, s3_url: str) -> "Rclone":
+        """Set it up for the S3 server at `s3_url`."""
+        remote = {"TYPE": "s3", "PROVIDER": "SeaweedFS", "ENDPOINT": s3_url, "REGION": REGION}
+        settings = {f"RCLONE_CONFIG_S3_{name}": value for name, value in remote.items()}
+        return cls([TOOLS / "bin" / "rclone", "--config", os.devnull], _anonymous() | settings)
+
+    def copy_url(self, url: str, key: str) -> None:
+        """Copy a URL into the bucket."""
+        command = [*self.command, "copyurl", url, f"s3:{BUCKET}/{key}"]
+        subprocess.run(command, env=self.environment, check=True, capture_output=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RcloneDaemon:
     """A running rclone, which does what `rclone copyurl` does without starting anew for each video."""
 
     url: str
@@ -90,18 +111,16 @@ class Rclone:
 
 
 @contextmanager
-def rclone(s3_url: str) -> Iterator[Rclone]:
-    """Run rclone beside the S3 server at `s3_url`, with its own defaults."""
-    remote = {"TYPE": "s3", "PROVIDER": "SeaweedFS", "ENDPOINT": s3_url, "REGION": REGION}
-    settings = {f"RCLONE_CONFIG_S3_{name}": value for name, value in remote.items()}
+def rclone_daemon(s3_url: str) -> Iterator[RcloneDaemon]:
+    """Keep rclone running beside the S3 server at `s3_url`, with its own defaults."""
+    rclone = Rclone.beside(s3_url)
     port = _free_ports(1)[0]
     with temporary_folder() as folder:
-        command: list[str | Path] = [TOOLS / "bin" / "rclone", "rcd", "--rc-no-auth", "--rc-addr", f"127.0.0.1:{port}"]
-        command += ["--config", os.devnull]
-        program = Program.start("rclone", command, _anonymous() | settings, folder)
+        command = [*rclone.command, "rcd", "--rc-no-auth", "--rc-addr", f"127.0.0.1:{port}"]
+        program = Program.start("rclone", command, rclone.environment, folder)
         try:
             wait_until(lambda: _is_open(port), program)
-            yield Rclone(f"http://127.0.0.1:{port}", program.pid)
+            yield RcloneDaemon(f"http://127.0.0.1:{port}", program.pid)
         finally:
             program.stop()
 

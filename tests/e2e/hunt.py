@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Self
 
 from copier.parts import PART_BYTES
@@ -90,7 +91,8 @@ class Hunt:
         processes = ["/bin/ps", "-Aww", "-o", "pid=,args="]
         listing = subprocess.run(processes, check=True, capture_output=True, text=True).stdout
         for process in [line for line in listing.splitlines() if all(mark in line for mark in marks)]:
-            os.kill(int(process.split()[0]), signal.SIGKILL)
-            self.kills[function] += 1
+            with suppress(ProcessLookupError):  # it has ended since it was listed
+                os.kill(int(process.split()[0]), signal.SIGKILL)
+                self.kills[function] += 1
         if function == POLLER:
             stack.tick()
