@@ -26,7 +26,7 @@ _PASS_ON = "limit of passing on: rclone rcd, running"
 _LIMITS = (_DOWNLOAD, _UPLOAD, _PASS_ON)
 _HOW = (
     "Wall time from the request for a video until S3 has confirmed it, over plain HTTP on loopback, {speed}; the "
-    "contenders take turns ({turns}), each after each other equally often, and each object is compared with the video. "
+    "contenders take turns ({turns}), in an order that changes, and each object is compared with the video. "
     "`rclone copyurl` is a command and starts anew for each video; the others keep their clients from one to the next. "
     "The best peer is the one with the lowest median for that size, but no limit. The limits: to receive a video "
     "(curl, without its start), to send one that is in memory to S3, and to pass it on as it arrives, unseen, by an "

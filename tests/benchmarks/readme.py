@@ -50,8 +50,7 @@ def _section(results: Results) -> Iterator[str]:
             verdict = "met" if goal.is_met else "**missed**"
             yield f"| {finding['question']} | {goal.text} | {goal.measured:.3g} | {goal.limit} | {verdict} |"
     yield ""
-    goals = [goal for finding in results.values() for goal in _goals(finding)]
-    yield from dict.fromkeys(f"{goal.note}\n" for goal in goals if goal.note and not goal.is_met)
+    yield from (f"{goal.note}\n" for f in results.values() for goal in _goals(f) if goal.note and not goal.is_met)
     for name, finding in results.items():
         yield from _details(name, finding)
 
