@@ -1,18 +1,36 @@
-"""What whoever is on call sees in one look: counts, the oldest, the rate, the last reasons, then task by task."""
+"""What whoever is on call sees in one look: health, counts, the oldest, the rate, the last reasons, then the tasks."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from infra.health import Finding
+from infra.states import PENDING, STATES
 from infra.task_view import STYLES, TaskRow, duration, task_table
 
 RATE_SECONDS = 600
 TROUBLES_SHOWN = 3
-ORDER = ("INSERTED", "SUBMITTED", "IN_PROGRESS", "COPYING", "STORED")
+ORDER = tuple(STATES)
+
+
+@dataclass(frozen=True)
+class Above:
+    """What stands above the tasks: which stack it is, and how it does."""
+
+    title: str = ""
+    health: Sequence[Finding] = ()
+    only: frozenset[str] = frozenset()
+    """The states that are listed; all where it is empty."""
+    is_complete: bool = True
+    """False where the table is so large that old ended tasks are not counted."""
+
+
+NOTHING = Above()
 
 
 @dataclass(frozen=True)
@@ -41,39 +59,76 @@ class Summary:
         )
 
 
-def operator_view(rows: Sequence[TaskRow], console: Console, now: float) -> RenderableType:
+def operator_view(rows: Sequence[TaskRow], console: Console, now: float, above: Above = NOTHING) -> RenderableType:
     """Return all of it, in the width of `console` and no higher."""
     summary = Summary.of(rows, now)
-    above = Group(*_headline(summary), *_reasons(summary, now), Text())
-    left = console.height - len(console.render_lines(above)) - 3
-    return Group(above, task_table(rows, console.width, max(1, left), now))
+    listed = [row for row in rows if not above.only or row.stage in above.only]
+    head = Group(*_health(above), *_headline(summary, above), *_reasons(summary, now), Text())
+    left = console.height - len(console.render_lines(head)) - 3
+    return Group(head, task_table(listed, console.width, max(1, left), now))
 
 
-def as_json(rows: Sequence[TaskRow], now: float) -> dict[str, Any]:
-    """Return the same for scripts: the summary, then every task; times are epoch seconds."""
+def as_json(rows: Sequence[TaskRow], now: float, above: Above = NOTHING) -> dict[str, Any]:
+    """Return the same for scripts: health, the summary, then every task; times are epoch seconds."""
     summary = asdict(Summary.of(rows, now))
     troubles = [row["task_id"] for row in summary.pop("troubles")]
-    tasks = [{**asdict(row), "stage": row.stage, "outcome": row.outcome} for row in rows]
-    return {"at": int(now), **summary, "troubles": troubles, "tasks": tasks}
+    listed = [row for row in rows if not above.only or row.stage in above.only]
+    return {
+        "at": int(now),
+        "stack": above.title,
+        "health": [asdict(finding) for finding in above.health],
+        "is_complete": above.is_complete,
+        **summary,
+        "troubles": troubles,
+        "tasks": [row_as_json(row) for row in listed],
+    }
 
 
-def _headline(summary: Summary) -> Iterable[Text]:
-    counts = Text("  ").join(Text(f"{count} {stage}", style=_style(stage)) for stage, count in summary.counts.items())
+def row_as_json(row: TaskRow) -> dict[str, Any]:
+    """Return a task for scripts."""
+    return {**asdict(row), "stage": row.stage, "outcome": row.outcome}
+
+
+def health_lines(health: Sequence[Finding]) -> list[Text]:
+    """Return what is wrong, a line each, then the rest in one."""
+    wrong = [Text(finding.text, style="bold red") for finding in health if finding.is_good is False]
+    rest = [finding for finding in health if finding.is_good is not False]
+    well = "; ".join(finding.text for finding in rest)
+    style = "green" if rest and all(finding.is_good for finding in rest) else "dim"
+    return [*wrong, *([Text(well, style=style)] if well else [])]
+
+
+def _health(above: Above) -> Iterable[Text]:
+    if above.title:
+        yield Text(above.title, style="bold")
+    yield from health_lines(above.health)
+
+
+def _headline(summary: Summary, above: Above) -> Iterable[Text]:
+    counts = Text("  ").join(Text(f"{count:,} {stage}", style=_style(stage)) for stage, count in summary.counts.items())
     yield counts or Text("no tasks yet")
     oldest = f", the oldest for {duration(summary.oldest_pending_seconds)}" if summary.pending else ""
-    yield Text(f"{summary.pending} pending{oldest}; {summary.stored_per_minute:g} stored a minute", style="dim")
+    only = f"; listed: {', '.join(sorted(above.only, key=_rank))}" if above.only else ""
+    partly = "" if above.is_complete else "; of so many tasks, the oldest that have ended are not counted"
+    stored = f"{summary.stored_per_minute:g} stored a minute"
+    yield Text(f"{summary.pending:,} pending{oldest}; {stored}{only}{partly}", style="dim")
 
 
 def _reasons(summary: Summary, now: float) -> Iterable[Text]:
-    for row in summary.troubles[:TROUBLES_SHOWN]:
-        ago = duration(now - (row.updated_at or now))
-        yield Text.assemble(f"{ago} ago  ", (row.stage, _style(row.stage)), f"  {row.task_id}: {row.error}")
+    """Yield the last reasons, each once, with the task that had it last."""
+    alike: dict[tuple[str, str], list[TaskRow]] = {}
+    for row in summary.troubles:
+        alike.setdefault((row.stage, row.error), []).append(row)
+    for (stage, error), rows in islice(alike.items(), TROUBLES_SHOWN):
+        ago = duration(now - (rows[0].updated_at or now))
+        more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+        yield Text.assemble(f"{ago} ago  ", (stage, _style(stage)), f"  {rows[0].task_id}{more}: {error}")
 
 
 def _style(stage: str) -> str:
-    if stage == "STORED":
+    if stage == "SUCCESS":
         return STYLES["stored"]
-    return STYLES["pending" if stage in ORDER else "ended without a video"]
+    return STYLES["pending" if stage in PENDING else "ended without a video"]
 
 
 def _rank(stage: str) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The README's code blocks, each with what is to be done with it: the second word of its fence, which nobody sees."""
+"""The pages' code blocks, each with what is to be done with it: the second word of its fence, which nobody sees."""
 
 import re
 import textwrap
@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from tests.template import ROOT
 
 _BLOCK = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+PAGES = {
+    str(page.relative_to(ROOT)): page.read_text()
+    for page in sorted(ROOT.rglob("*.md"))
+    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+}
+"""Every page of the project, by its path."""
 
 
 @dataclass(frozen=True)
@@ -16,5 +22,10 @@ class Block:
     code: str
 
 
-README = (ROOT / "README.md").read_text()
-BLOCKS = [Block(match[2], match[3].strip(), textwrap.dedent(match[4])) for match in _BLOCK.finditer(README)]
+def blocks(page: str) -> list[Block]:
+    """Return the code blocks of a page in their order."""
+    return [Block(match[2], match[3].strip(), textwrap.dedent(match[4])) for match in _BLOCK.finditer(page)]
+
+
+README = PAGES["README.md"]
+BLOCKS = blocks(README)

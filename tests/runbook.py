@@ -10,6 +10,12 @@ _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `(\w+)` \|(.*)\|$", re.MULTILINE)
 _LINK = re.compile(r"\(#([\w-]+)\)")
 
+PREAMBLE = _BLOCK.findall(TEXT)[0]
+"""What makes the commands work: names from the stack's outputs, and a few shell functions."""
+
+(CRASHES,) = re.findall(r"^CRASHES='(.*)'$", PREAMBLE, re.MULTILINE)
+"""The runtime's words, not ours."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -49,10 +55,6 @@ def alarms() -> dict[str, Entry]:
 
 
 def _entry(row: str) -> Entry:
-    _, ask, cure = re.split(r"(?<!\\)\|", row)
-    function, pattern = re.findall(r"""`ask "\$(\w+)" '?([^'`]+)'?`""", ask)[0]
-    return Entry(function, pattern.replace(r"\|", "|"), _LINK.findall(cure))
-
-
-PREAMBLE = _BLOCK.findall(TEXT)[0]
-"""What makes the commands work: names from the stack's outputs, and a few shell functions."""
+    _, ask, cure = row.split("|")
+    function, pattern = re.findall(r"""`ask "\$(\w+)" ['"]?([^'"`]+)['"]?`""", ask)[0]
+    return Entry(function, CRASHES if pattern == "$CRASHES" else pattern, _LINK.findall(cure))

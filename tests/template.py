@@ -32,7 +32,14 @@ def load(path: Path) -> dict[str, Any]:
 
 TEMPLATE = load(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-FUNCTIONS = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
+
+
+def of_type(kind: str, template: dict[str, Any] = TEMPLATE) -> dict[str, Any]:
+    """Return the properties of all resources of a type, by their logical names."""
+    return {name: r.get("Properties", {}) for name, r in template["Resources"].items() if r["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
 
 
 def table_schema() -> dict[str, Any]:

@@ -1,103 +1,82 @@
-"""One HTTP answer of a video host, read raw."""
+"""One answer of a video host, whose words are not believed."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, Self
+from http.client import HTTPException
+from typing import TYPE_CHECKING
 
-from copier.patience import HostTrouble
+from urllib3.exceptions import HTTPError, IncompleteRead
+
+from copier.watch import HostTrouble, Watch
 
 if TYPE_CHECKING:
-    from urllib3.util import Url
-
-    from copier.safe_connection import SafeConnection
+    from urllib3 import BaseHTTPResponse
 
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*", re.ASCII | re.IGNORECASE)
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 _DATE = re.compile(r"[ -~]+")
+_LEAST_BYTES, _MOST_BYTES = 1024, 256 * 1024
+"""Read at once from a host that is slow, of which every few bytes are kept if it breaks off, and from a fast one."""
+_FAST_SECONDS = 0.1
 
 
 class Answer:
-    """An answer whose body can be read once; closing it keeps the connection, where nothing is left unread."""
+    """An answer whose body is read once, in order.
 
-    def __init__(self, response: HTTPResponse, connection: "SafeConnection", idle: "list[SafeConnection]") -> None:
-        """Read `response` of `connection`, which joins `idle` in the end."""
+    Its connection is kept where all of it was read, and closed where nobody wants the rest any more.
+    """
+
+    def __init__(self, response: "BaseHTTPResponse", watch: Watch, position: int) -> None:
+        """Read `response`, whose body begins at byte `position` of a video."""
         self._response = response
-        self._connection = connection
-        self._idle = idle
-        self._is_closed = False
+        self._watch = watch
         self._peeked = b""
-        self.was_used = False
+        self._size = _LEAST_BYTES
+        self.is_broken = False
+        self.position = position
+        """Where in the video the next byte belongs."""
         self.status = response.status
-        self.length = response.length
+        self.length: int | None = response.length_remaining
         """What the host announces in bytes; None where it does not."""
 
-    @classmethod
-    def ask(
-        cls, connection: "SafeConnection", url: "Url", headers: dict[str, str], idle: "list[SafeConnection]"
-    ) -> "Answer":
-        """Send a GET and receive the headers; raises HostTrouble where that fails."""
-        try:
-            with _transport():
-                connection.request("GET", url.request_uri, headers=headers)
-                return cls(connection.getresponse(), connection, idle)
-        except BaseException:
-            connection.close()
-            idle.append(connection)
-            raise
-
-    def __enter__(self) -> Self:
-        self.was_used = True
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Give the connection back, once."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if self._response.length or not self._response.isclosed():  # it counts as closed where it broke off, too
-            self._response.close()
-            self._connection.close()
-        self._idle.append(self._connection)
+        """Be done with it."""
+        self._response.close()
 
-    def fill(self, view: memoryview) -> int:
-        """Read until `view` is full or the body ends; returns the bytes read, raises HostTrouble."""
-        count = min(len(self._peeked), len(view))
-        view[:count] = self._peeked[:count]
-        self._peeked = self._peeked[count:]
-        with _transport():
-            while count < len(view) and (received := self._response.readinto(view[count:])):
-                count += received
-        return count
+    def fill(self, view: memoryview) -> None:
+        """Read until `view` is full or the body ends; raises HostTrouble, and what the watch raises.
+
+        What has arrived before is in `view` then, as far as `position` says.
+        """
+        while view and (piece := self._next(len(view))):
+            view[: len(piece)] = piece
+            view = view[len(piece) :]
+            self._watch.count(len(piece))
+
+    def skip_to(self, position: int) -> None:
+        """Read on to a position without keeping anything."""
+        while self.position < position and self._next(position - self.position):
+            pass
 
     def peek(self, size: int) -> bytes:
-        """Return the first `size` bytes, or all that there are; they will be read again.
-
-        Raises HostTrouble where the body breaks off among them: what it is cannot be told from less.
-        """
-        head = bytearray(size)
-        self._peeked = bytes(head[: self.fill(memoryview(head))])
-        least = min(size, size if self.length is None else self.length)
-        if len(self._peeked) < least and not self._response.chunked:
-            raise HostTrouble("truncated", "The video host broke off after a few bytes.")
-        return self._peeked
-
-    def has_ended(self) -> bool:
-        """Tell whether nothing follows what was read."""
-        return self.fill(memoryview(bytearray(1))) == 0
+        """Return the first `size` bytes, or all that there are; they will be read again."""
+        head = b""
+        while len(head) < size and (piece := self._next(size - len(head))):
+            head += piece
+        self.position -= len(head)
+        self._peeked = head
+        return head
 
     def header(self, name: str) -> str:
         """Return a header; empty where it is missing."""
-        return self._response.headers.get(name, "")
+        return self._response.headers.get(name, "").strip()
 
     @property
     def is_encoded(self) -> bool:
         """Tell whether the body is compressed, or otherwise not the bytes themselves."""
-        return self.header("Content-Encoding").strip().lower() not in {"", "identity"}
+        return self.header("Content-Encoding").lower() not in {"", "identity"}
 
     @property
     def is_delimited(self) -> bool:
@@ -113,19 +92,38 @@ class Answer:
     @property
     def validator(self) -> str | None:
         """Return what identifies this version of the video: a strong ETag, else its date."""
-        etag, date = self.header("ETag").strip(), self.header("Last-Modified").strip()
-        if _STRONG_ETAG.fullmatch(etag):
-            return etag
-        return date if _DATE.fullmatch(date) else None
+        etag, date = self.header("ETag"), self.header("Last-Modified")
+        return etag if _STRONG_ETAG.fullmatch(etag) else date if _DATE.fullmatch(date) else None
+
+    def _next(self, most: int) -> bytes:
+        """Return what has arrived, `most` bytes of it; nothing at the end of the body."""
+        if self._peeked:
+            piece, self._peeked = self._peeked[:most], self._peeked[most:]
+        else:
+            started, self.is_broken = time.monotonic(), True
+            with transport():
+                piece = self._response.read(min(most, self._size))
+            is_fast, self.is_broken = time.monotonic() - started < _FAST_SECONDS, False
+            self._size = min(4 * self._size, _MOST_BYTES) if is_fast else _LEAST_BYTES
+        self.position += len(piece)
+        return piece
 
 
 @contextmanager
-def _transport() -> Iterator[None]:
+def transport() -> Iterator[None]:
     """Turn what a network does into HostTrouble; the texts of those errors may quote the URL."""
     try:
         yield
-    except (OSError, HTTPException, UnicodeError) as error:
-        raise HostTrouble(
-            "connection_failed",
-            f"The connection to the video host failed ({type(error).__name__}).",
-        ) from None
+    except (HTTPError, OSError, HTTPException, UnicodeError) as error:
+        raise _trouble(error) from None
+
+
+def _trouble(error: Exception) -> HostTrouble:
+    cause = next((nested for nested in error.args if isinstance(nested, Exception)), error)
+    chain: BaseException | None = error
+    while chain:  # urllib3's errors lead to themselves, and to all that was received
+        chain.__traceback__ = None
+        chain = chain.__context__
+    if isinstance(cause, IncompleteRead):
+        return HostTrouble("truncated", "The video host broke off before the end of what it announced.")
+    return HostTrouble("connection_failed", f"The connection to the video host failed ({type(cause).__name__}).")

@@ -2,10 +2,13 @@
 
 import os
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -13,13 +16,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from copier.copy import Copier
-from copier.fresh_url import FreshUrls
-from copier.patience import Deadline
+from copier.video import HostRules
 from copier.video_bucket import S3_CONFIG, StoredVideo, VideoBucket
-from copier.video_host import HostRules
-from shared.aws import CLIENT_CONFIG, cause
-from shared.errors import ConfigurationError, CopyError, CopyInterrupted, VideoRefused
-from shared.lifecycle import Limits, close, miss_handoff, refuse_copy
+from copier.video_host import Source
+from copier.watch import Deadline
+from shared.api_key import ApiKey, ssm_api_key
+from shared.aws import CLIENT_CONFIG, cause_of
+from shared.comet_api import content_url, normal_base
+from shared.errors import BadMessage, ConfigurationError, CopyInterrupted, VideoRefused
+from shared.lifecycle import Limits, begin_copy, close, interrupt_copy, refuse_copy
+from shared.queues import CopyMessage, sqs_messages
 from shared.settings import CopierSettings
 from shared.task import Change, Task
 from shared.task_table import TaskTable
@@ -32,6 +38,8 @@ metrics = Metrics()
 
 _SECONDS_TO_FINISH = 15
 """Kept free before Lambda's time-out, to abort an upload and write down what happened."""
+_MOST_TOKENS = 2**53
+"""A metric takes no number that is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,73 +49,87 @@ class Tools:
     table: TaskTable
     copier: Copier
     limits: Limits
+    base_url: str
+    """CometAPI's, whose content route is the only place where the key may go."""
+    key: ApiKey
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: "LambdaContext") -> None:
-    """Copy the video of one task and write down what became of it."""
-    try:
-        task_id, video_url = _read(event)
-        settle(_tools(), task_id, video_url, context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH)
-    except ConfigurationError as error:
-        metrics.add_metric("ConfigurationErrors", MetricUnit.Count, 1)
-        logger.error("nothing was copied, the task stays pending: %s", error)  # noqa: TRY400 - it says it all
-    except (BotoCoreError, ClientError) as error:
-        metrics.add_metric("TableErrors", MetricUnit.Count, 1)
-        logger.error("no word from the tasks table (%s), a later round hands the task off again", cause(error))  # noqa: TRY400
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Copy the videos of the queue's messages; those that the table had no word on come back as failed."""
+    failed = []
+    for record in sqs_messages(event) or [{}]:
+        message_id = record.get("messageId")
+        try:
+            message = CopyMessage.read(str(record.get("body")))
+            settle(_tools(), message, context.get_remaining_time_in_millis() / 1000)
+        except BadMessage as error:
+            _count("BadMessages")
+            logger.error("message dropped: %s", error, message_id=message_id)  # noqa: TRY400 - it says it all
+        except (ConfigurationError, BotoCoreError, ClientError) as error:
+            _count("ConfigurationErrors" if isinstance(error, ConfigurationError) else "TableErrors")
+            logger.error("nothing was copied, the message comes back: %s", cause_of(error))  # noqa: TRY400 - see above
+            failed.append({"itemIdentifier": message_id})
+    return {"batchItemFailures": failed}
 
 
-def settle(tools: Tools, task_id: str, video_url: str, seconds: float) -> None:
-    """Copy within `seconds` and write down the outcome; a task that is not pending is left alone."""
-    logger.append_keys(task_id=task_id)
-    task = tools.table.get(task_id)
-    if task is None or task.pending_since is None:
-        logger.info("nothing to copy: the task was cancelled or has ended")
+def settle(tools: Tools, message: CopyMessage, seconds: float) -> None:
+    """Copy within `seconds` and write down the outcome; a message whose word is not the lease's changes nothing."""
+    logger.append_keys(task_id=message.task_id)
+    task = tools.table.get(message.task_id)
+    if task is None or task.pending_since is None or task.lease != message.lease:
+        logger.info("nothing to copy: the task was cancelled, has ended, or is another message's")
         return
-    if not tools.table.write(_outcome(tools, task, video_url, seconds)):
+    begun = begin_copy(task, message.lease, uuid4().hex, _now(), seconds)
+    if not tools.table.write(begun):
+        logger.info("nothing to copy: another message was faster")
+        return
+    if not tools.table.write(_outcome(tools, task.after(begun), message, Deadline(seconds - _SECONDS_TO_FINISH))):
         logger.info("the task was cancelled or replaced meanwhile; it is left as it is")
 
 
-def _outcome(tools: Tools, task: Task, video_url: str, seconds: float) -> Change:
+def _outcome(tools: Tools, task: Task, message: CopyMessage, deadline: Deadline) -> Change:
     started = time.monotonic()
     try:
-        stored = tools.copier.copy(task, video_url, Deadline(seconds))
+        source = Source(message.video_url, content_url(tools.base_url, task.task_id), tools.key)
+        stored = tools.copier.copy(task, source, deadline)
     except VideoRefused as error:
-        _report_failure("TasksCopyFailed", "not copied: %s", error)
+        _count("TasksCopyFailed")
+        logger.warning("not copied: %s", error, code=error.code)
         return refuse_copy(task, error, _now(), tools.limits)
-    except CopyInterrupted as error:
-        return _interrupted(task, error)
-    except (BotoCoreError, ClientError) as error:
-        return _interrupted(task, CopyInterrupted("s3_error", f"S3 did not store the video ({cause(error)})."))
-    _report_success(task, stored, time.monotonic() - started)
-    return close(task, stored.uri, stored.size, stored.etag, _now(), tools.limits)
+    except (CopyInterrupted, BotoCoreError, ClientError) as error:
+        s3_error = f"S3 did not store the video ({cause_of(error)})."
+        trouble = error if isinstance(error, CopyInterrupted) else CopyInterrupted("s3_error", s3_error)
+        _count("CopyInterrupted")
+        logger.warning("not copied, and tried again later: %s", trouble, code=trouble.code)
+        return interrupt_copy(task, trouble, _now())
+    logger.info("video stored", s3_uri=stored.uri, size=stored.size, seconds=round(time.monotonic() - started, 3))
+    result = task.item.get("result")
+    result = result if isinstance(result, Mapping) else {}
+    _measure(stored, task.item.get("completed_at"), result.get("usage"))
+    said: dict[str, Any] = {"s3_uri": stored.uri, "size": stored.size, "etag": stored.etag}
+    if message.last_frame_url:
+        last_frame = tools.copier.copy_last_frame(task, message.last_frame_url, deadline)
+        logger.info("last frame: %s", last_frame)
+        said["result"] = {**result, "last_frame": last_frame}
+    return close(task, said, _now(), tools.limits)
 
 
-def _interrupted(task: Task, error: CopyInterrupted) -> Change:
-    _report_failure("CopyInterrupted", "not copied, and tried again later: %s", error)
-    return miss_handoff(task, error, _now())
-
-
-def _report_failure(metric: str, message: str, error: CopyError) -> None:
-    metrics.add_metric(metric, MetricUnit.Count, 1)
-    logger.warning(message, error.message, code=error.code)
-
-
-def _report_success(task: Task, stored: StoredVideo, seconds: float) -> None:
-    metrics.add_metric("VideosStored", MetricUnit.Count, 1)
+def _measure(stored: StoredVideo, completed_at: object, usage: object) -> None:
+    """Count a video that was stored, and what its render cost where that is told."""
+    _count("VideosStored")
     metrics.add_metric("VideoBytes", MetricUnit.Bytes, stored.size)
-    completed_at = task.item.get("completed_at")
     if isinstance(completed_at, Decimal):
         metrics.add_metric("SecondsFromCompletionToStored", MetricUnit.Seconds, max(0, _now() - int(completed_at)))
-    logger.info("video stored", s3_uri=stored.uri, size=stored.size, seconds=round(seconds, 3))
+    told = [usage.get(name) for name in ("total_tokens", "completion_tokens")] if isinstance(usage, Mapping) else []
+    tokens = [int(value) for value in told if isinstance(value, Decimal) and 0 < value < _MOST_TOKENS]
+    if tokens:
+        _count("RenderTokens", tokens[0])
 
 
-def _read(event: dict[str, Any]) -> tuple[str, str]:
-    match event:
-        case {"task_id": str(task_id), "video_url": str(video_url)} if task_id and video_url:
-            return task_id, video_url
-    raise ConfigurationError("The event needs task_id and video_url, as events/copy.json has them.")
+def _count(metric: str, number: int = 1) -> None:
+    metrics.add_metric(metric, MetricUnit.Count, number)
 
 
 def _now() -> int:
@@ -117,11 +139,16 @@ def _now() -> int:
 @cache
 def _tools() -> Tools:
     settings = CopierSettings.load(os.environ)
-    fresh_urls = FreshUrls(settings.cometapi_base_url, settings.cometapi_key_parameter)
+    normal_base(settings.cometapi_base_url, settings.allow_insecure_video_urls)
     rules = HostRules(max_video_bytes=settings.max_video_bytes, allow_insecure=settings.allow_insecure_video_urls)
-    bucket = VideoBucket(boto3.client("s3", config=S3_CONFIG), settings.videos_bucket)
     return Tools(
         table=TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table),
-        copier=Copier(bucket, rules, fresh_urls.of),
+        copier=Copier(VideoBucket(boto3.client("s3", config=S3_CONFIG), settings.videos_bucket), rules),
         limits=Limits(deadline_seconds=0, retention_seconds=settings.retention_days * 86400),
+        base_url=settings.cometapi_base_url,
+        key=ssm_api_key(settings.cometapi_key_parameter),
     )
+
+
+with suppress(ConfigurationError):  # before the first invocation is billed; without settings each one says so
+    _tools()

@@ -1,16 +1,17 @@
 """The parts of a video in their order, received by several connections at once where its host allows that."""
 
 import zlib
+from base64 import b64encode
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil
 
-from copier.part import Part
-from copier.video_host import FIRST_RANGE_BYTES, Video, VideoHost
-from shared.errors import CopyInterrupted
+from copier.video import Video
+from copier.video_host import CONNECTIONS, FIRST_RANGE_BYTES, VideoHost
 
 _MIB = 1024 * 1024
-CONNECTIONS = 8
 PART_BYTES = 8 * _MIB
 WHOLE_BYTES = 32 * _MIB
 """Up to this size a video is one part, a usual one is: S3 bills each request, and three parts would take five."""
@@ -19,32 +20,47 @@ PARTS_AHEAD = 3
 LARGE_BYTES = 48 * _MIB
 LONG_RANGE_BYTES = 2 * _MIB
 """Range of a video larger than LARGE_BYTES: a request costs a round trip, maybe to another continent."""
+CONNECTION_BYTES = 4 * _MIB
+"""What is worth a connection: eight handshakes for 8 MB cost a fifth of the CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive bytes of a video, and their checksum from when they arrived: S3 compares it with what it was sent."""
+
+    body: bytearray
+    checksum: str
+    """As S3 writes it; CRC64NVME would need a native package, and for whole objects CRC32 will do."""
+
+    @classmethod
+    def of(cls, body: bytearray) -> "Part":
+        """Return these bytes with their checksum."""
+        return cls(body, b64encode(zlib.crc32(body).to_bytes(4)).decode())
+
+    def __len__(self) -> int:
+        """Return the number of bytes."""
+        return len(self.body)
 
 
 def parts(host: VideoHost, video: Video) -> Generator[Part]:
-    """Yield the parts of a video; each is checked for its length, and the caller owns it.
+    """Yield the parts of a video, none of them empty; the caller owns them.
 
     Raises as VideoHost does. Closing the iterator ends what is still being received.
     """
-    return _in_ranges(host, video, video.total) if video.is_ranged and video.total else _in_one_stream(video)
-
-
-def is_whole(video: Video, first: Part) -> bool:
-    """Tell whether the first part is the only one."""
-    return len(first) == video.total or (video.total is None and len(first) < WHOLE_BYTES)
+    return _in_ranges(host, video, video.total) if video.is_ranged and video.total else _in_one_stream(host, video)
 
 
 def _in_ranges(host: VideoHost, video: Video, total: int) -> Generator[Part]:
     size = total if total <= WHOLE_BYTES else PART_BYTES
-    pool = ThreadPoolExecutor(CONNECTIONS)
+    pool = ThreadPoolExecutor(max(2, min(ceil(total / CONNECTION_BYTES), CONNECTIONS)))
     ahead: deque[tuple[bytearray, deque[Future[memoryview]]]] = deque()
     try:
         for start in range(0, total, size):
-            part = bytearray(min(size, total - start))
-            ranges = _cut(start, start + len(part), total)
-            view = memoryview(part)
+            body = bytearray(min(size, total - start))
+            view = memoryview(body)
+            ranges = _cut(start, start + len(body), total)
             asked = (pool.submit(host.fill, video, low, view[low - start : high - start]) for low, high in ranges)
-            ahead.append((part, deque(asked)))
+            ahead.append((body, deque(asked)))
             if len(ahead) == PARTS_AHEAD:
                 yield _received(*ahead.popleft())
         while ahead:
@@ -64,28 +80,22 @@ def _cut(start: int, stop: int, total: int) -> Iterator[tuple[int, int]]:
 
 
 def _received(body: bytearray, ranges: deque[Future[memoryview]]) -> Part:
-    """Wait for the ranges of a part; each is summed up while later ones still arrive."""
-    crc32 = 0
     while ranges:
-        # A failed one must not stay in a variable: its error would lead to it and keep all of the video in memory.
-        crc32 = zlib.crc32(ranges.popleft().result(), crc32)
-    return Part(body, crc32)
+        ranges.popleft().result()  # in no variable: the error of a failed one would keep all of the video in memory
+    return Part.of(body)
 
 
-def _in_one_stream(video: Video) -> Generator[Part]:
-    total = video.total
-    received = 0
+def _in_one_stream(host: VideoHost, video: Video) -> Generator[Part]:
+    total, start = video.total, 0
     size = WHOLE_BYTES if total is None or total <= WHOLE_BYTES else PART_BYTES
-    with video.answer as answer:
-        while total is None or received < total:
-            part = bytearray(size if total is None else min(size, total - received))
-            count = answer.fill(memoryview(part))
-            received += count
-            if count < len(part) and total is not None:
-                raise CopyInterrupted("truncated", "The video host sent fewer bytes than announced.")
-            is_last = count < len(part)
-            del part[count:]
-            yield Part.of(part)
-            if is_last:
-                return
-            size = PART_BYTES
+    while total is None or start < total:
+        body = bytearray(size if total is None else min(size, total - start))
+        count = len(host.fill(video, start, memoryview(body)))
+        is_last = count < len(body)
+        del body[count:]
+        if body:
+            yield Part.of(body)
+        if is_last:
+            return
+        start += count
+        size = PART_BYTES

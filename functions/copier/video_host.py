@@ -1,185 +1,160 @@
-"""The host of a signed video URL: the one module that asks it for bytes, and believes none of its words."""
+"""The host of a video: the one module that asks it for bytes, and believes none of its words."""
 
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
-from threading import Event
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from copier.answer import Answer
-from copier.media import HEAD_BYTES, is_mp4, media_type
-from copier.patience import Deadline, HostTrouble, Patience
-from copier.safe_connection import SafeConnection
-from copier.status import REDIRECTS, error_of
-from copier.video_url import check_url, redirected
-from shared.errors import CopyError, CopyInterrupted, VideoRefused
+from copier.answer import Answer, transport
+from copier.connection import pool_for
+from copier.video import KEY_REJECTED, HostRules, Video
+from copier.video_url import VideoUrl, check_url, redirected
+from copier.watch import Deadline, HostTrouble, Watch
+from shared.api_key import ApiKey
+from shared.errors import ConfigurationError, CopyInterrupted
 
 if TYPE_CHECKING:
-    from urllib3.util import Url
+    from urllib3 import HTTPConnectionPool
 
 FIRST_RANGE_BYTES = 1024 * 1024
+CONNECTIONS = 8
+"""The most ranges that are received at once."""
 MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # An encoding would hide what the bytes are, and a small body could unpack to a large one.
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "seedance-poller"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRules:
-    """What a video host may do; sizes in bytes."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a video is said to be, and CometAPI's content route for it, which alone may see the key."""
 
-    max_video_bytes: int
-    allow_insecure: bool = False
-    patience: Patience = field(default_factory=Patience)
-
-
-@dataclass(slots=True)
-class Video:
-    """A video whose beginning was received."""
-
-    url: "Url"
-    media_type: str
-    total: int | None
-    """Its length in bytes; None where the host does not say."""
-    validator: str | None
-    """What must not change between two ranges; None where the host has no such thing."""
-    is_ranged: bool
-    """The rest can be asked for in ranges that surely belong together."""
-    is_mp4: bool
-    answer: Answer
+    url: str = field(repr=False)
+    content_route: str = ""
+    key: ApiKey | None = None
 
 
 class VideoHost:
-    """The host of one copy's video; thread-safe once the video is open.
+    """The host of one copy's video, thread-safe once one in ranges is open; raises VideoRefused and CopyInterrupted."""
 
-    All its methods raise VideoRefused, CopyInterrupted, or one of the latter's kinds.
-    """
-
-    def __init__(self, rules: HostRules, deadline: Deadline) -> None:
-        """Ask nothing yet."""
+    def __init__(self, source: Source, rules: HostRules, deadline: Deadline) -> None:
+        self._source = source
         self._rules = rules
-        self._deadline = deadline
-        self._closing = Event()
-        self._connections: list[SafeConnection] = []
-        self._idle: list[SafeConnection] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        for connection in self._connections:
-            connection.close()
+        self._watch = Watch(deadline, rules.patience)
+        self._pools: dict[VideoUrl, HTTPConnectionPool] = {}
 
     def stop(self) -> None:
         """End what other threads still receive, and their retries."""
-        self._closing.set()
-        for connection in self._connections:
-            connection.abort()
+        self._watch.stop()
 
-    def open(self, url: str, *, in_ranges: bool) -> Video:
+    def close(self) -> None:
+        """Be done with it, and keep no connection."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def open(self, *, in_ranges: bool) -> Video:
         """Follow redirects to a video and receive its beginning."""
-        target = check_url(url, allow_insecure=self._rules.allow_insecure)
-        for _ in range(MAX_REDIRECTS + 1):
-            found = self._patiently(partial(self._begin, target, in_ranges=in_ranges))
-            if isinstance(found, Video):
-                return found
-            if found is None:
-                return self.open(url, in_ranges=False)
-            target = found
-            self._idle.clear()  # those lead to the host before
-        raise CopyInterrupted("too_many_redirects", f"The video URL redirects more than {MAX_REDIRECTS} times.")
+        asked = FIRST_RANGE_BYTES if in_ranges else None
+        video = self._patiently(lambda: self._follow(asked), lambda: 0)
+        self._watch.total = video.total
+        return video
 
     def fill(self, video: Video, start: int, view: memoryview) -> memoryview:
-        """Fill `view` with the video's bytes from `start` on and return it; the range is tried again by itself."""
-        return self._patiently(partial(self._fill, video, start, view))
+        """Fill `view` with the video's bytes from `start` on, and return it as far as there are any.
 
-    def _fill(self, video: Video, start: int, view: memoryview) -> memoryview:
-        with self._range(video, start, len(view)) as answer:
-            if answer.fill(view) < len(view) or not answer.has_ended():
-                raise HostTrouble("truncated", "The video host sent a range of another length than announced.")
-        return view
+        What has arrived is kept when the rest is asked for again.
+        """
+        position, stop = start, start + len(view)
 
-    def _range(self, video: Video, start: int, length: int) -> Answer:
-        if start == 0 and not video.answer.was_used:
-            return video.answer
-        stop = start + length
-        same = {"If-Range": video.validator} if video.validator else {}
-        answer = self._ask(video.url, {"Range": f"bytes={start}-{stop - 1}", **same})
-        is_same = answer.validator in {None, video.validator} and answer.content_range == (start, stop, video.total)
-        if answer.status == 206 and is_same and not answer.is_encoded and answer.length in {None, length}:
+        def receive() -> None:
+            nonlocal position
+            if position == stop:
+                return
+            answer = self._answer_at(video, position, stop)
+            try:
+                answer.fill(view[position - start :])
+            except HostTrouble as trouble:
+                if not video.is_ranged and video.validator is None:
+                    raise CopyInterrupted(trouble.code, trouble.message) from None  # the rest may be another video's
+                raise
+            finally:
+                position = answer.position
+            if video.is_ranged and (position < stop or (answer.length is None and answer.peek(1))):
+                raise CopyInterrupted("truncated", "The video host sent a range of another length than announced.")
+
+        self._patiently(receive, lambda: position)
+        self._rules.check_size(position)
+        return view[: position - start]
+
+    def _answer_at(self, video: Video, position: int, stop: int) -> Answer:
+        """Return an answer that goes on at `position`: the one that is open, or else a new one."""
+        if video.is_ranged and position:
+            same = {"If-Range": video.validator} if video.validator else {}
+            answer = self._ask(video.url, {"Range": f"bytes={position}-{stop - 1}", **same}, position)
+            video.check_range(answer, position, stop)
             return answer
-        answer.close()
-        if answer.status >= 300:
-            raise error_of(answer.status)
-        raise CopyInterrupted("ranges_inconsistent", "The video host answers ranges that do not belong together.")
+        if video.answer.is_broken:
+            again = self._follow()
+            if (again.validator, again.total) != (video.validator, video.total):
+                raise CopyInterrupted("changed", "The video changed while it was copied.")
+            again.answer.skip_to(position)
+            video.answer = again.answer
+        return video.answer
 
-    def _begin(self, url: "Url", *, in_ranges: bool) -> "Video | Url | None":
-        """Return a video, or where it was redirected to, or None where it is to be had as one stream only."""
-        answer = self._ask(url, {"Range": f"bytes=0-{FIRST_RANGE_BYTES - 1}"} if in_ranges else {})
+    def _follow(self, asked: int | None = None) -> Video:
+        """Follow the first URL to a video, or its first `asked` bytes; targets may be good for one request only."""
+        insecure = self._rules.allow_insecure
+        url = check_url(self._source.url, allow_insecure=insecure)
+        if self._source.key and url.is_at(check_url(self._source.content_route, allow_insecure=True)):
+            url = replace(url, takes_key=True)
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._ask(url, {"Range": f"bytes=0-{asked - 1}"} if asked else {})
+            if answer.status not in _REDIRECTS:
+                return Video.begun_by(answer, url, self._rules, asked)
+            url = redirected(url, answer.header("Location"), allow_insecure=insecure)
+        raise CopyInterrupted("too_many_redirects", f"The video URL redirects more than {MAX_REDIRECTS} times.")
+
+    def _ask(self, url: VideoUrl, headers: dict[str, str], position: int = 0) -> Answer:
+        """Send a GET and receive the headers; CometAPI's own route is asked with the key, and with a newer one."""
+        if not url.takes_key or self._source.key is None:
+            return self._get(url, headers, position)
         try:
-            if answer.status in REDIRECTS:
-                answer.close()
-                return redirected(url, answer.header("Location"), allow_insecure=self._rules.allow_insecure)
-            if answer.status == 206 and in_ranges:
-                return self._ranged(url, answer)
-            if answer.status == 200:
-                return self._video(url, answer, answer.length, is_ranged=False)
-            raise error_of(answer.status)
-        except CopyError:
-            answer.close()
-            raise
+            key, asked_at = self._source.key.value(), time.monotonic()
+        except ConfigurationError as error:
+            raise CopyInterrupted("no_api_key", str(error)) from None
+        answer = self._get(url, {**headers, "Authorization": f"Bearer {key}"}, position)
+        if answer.status in KEY_REJECTED and (newer := self._source.key.renew(key, asked_at)) != key:
+            return self._get(url, {**headers, "Authorization": f"Bearer {newer}"}, position)
+        return answer
 
-    def _ranged(self, url: "Url", answer: Answer) -> Video | None:
-        start, stop, total = answer.content_range or (0, 0, 0)
-        is_whole = stop == total
-        is_sound = start == 0 < stop == min(FIRST_RANGE_BYTES, total) and answer.length in {None, stop}
-        if is_sound and (is_whole or answer.validator):
-            return self._video(url, answer, total, is_ranged=True)
-        answer.close()
-        return None
-
-    def _video(self, url: "Url", answer: Answer, total: int | None, *, is_ranged: bool) -> Video:
-        if total is not None:
-            check_size(total, self._rules.max_video_bytes)
-        if answer.is_encoded:
-            raise CopyInterrupted(
-                "encoded_video",
-                "The video host sent the video compressed, which was not asked for and is never unpacked.",
+    def _get(self, url: VideoUrl, headers: dict[str, str], position: int) -> Answer:
+        left, patience = self._watch.check(), self._rules.patience
+        if url not in self._pools:
+            insecure = self._rules.allow_insecure
+            self._pools[url] = pool_for(url, CONNECTIONS, allow_insecure=insecure, watch=self._watch)
+        with transport():
+            response = self._pools[url].urlopen(
+                "GET",
+                "/",  # the connection knows the target, and logs and errors do not
+                headers={**_HEADERS, **headers},
+                timeout=min(patience.connect_seconds, left),  # for the answer the connection waits by the watch
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
             )
-        head = answer.peek(HEAD_BYTES)
-        if not head:
-            raise HostTrouble("empty_video", "The video host sent no bytes.")
-        kind = media_type(answer.header("Content-Type"), head)
-        return Video(url, kind, total, answer.validator, is_ranged, is_mp4(head), answer)
+        return Answer(response, self._watch, position)
 
-    def _ask(self, url: "Url", headers: dict[str, str]) -> Answer:
-        if self._closing.is_set():
-            raise CopyInterrupted("stopped", "The copy was stopped.")
-        return Answer.ask(self._connection(url), url, {**_HEADERS, **headers}, self._idle)
-
-    def _connection(self, url: "Url") -> SafeConnection:
-        with suppress(IndexError):
-            return self._idle.pop()
-        rules = self._rules
-        connection = SafeConnection(url, rules.patience, self._deadline, allow_insecure=rules.allow_insecure)
-        self._connections.append(connection)
-        return connection
-
-    def _patiently[T](self, action: Callable[[], T]) -> T:
-        for delay in self._rules.patience.retry_delays:
+    def _patiently[T](self, action: Callable[[], T], progress: Callable[[], int]) -> T:
+        """Do something again after HostTrouble, at most so often in a row without any progress."""
+        tries, reached = iter(self._rules.patience.retry_delays), progress()
+        while True:
             try:
                 return action()
             except HostTrouble:
-                self._closing.wait(min(delay, self._deadline.left()))
-        return action()
-
-
-def check_size(size: int, most: int) -> None:
-    """Raise VideoRefused where a video of `size` bytes is larger than `most`."""
-    if size > most:
-        raise VideoRefused(
-            "too_large",
-            f"The video is larger than MaxVideoBytes, which is {most}. Raise that parameter of the stack, "
-            "then set status to RETRY.",
-        )
+                if progress() > reached:
+                    tries, reached = iter(self._rules.patience.retry_delays), progress()
+                delay = next(tries, None)
+                if delay is None:
+                    raise
+                self._watch.pause(delay)

@@ -1,44 +1,101 @@
 """Which URLs a video may be fetched from."""
 
 import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
 from http.client import HTTP_PORT, HTTPS_PORT
-from urllib.parse import urljoin
+from urllib.parse import quote_from_bytes, urljoin
 
 from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
+from urllib3.util import parse_url
 
-from shared.errors import VideoRefused
+from copier.connection import is_public
+from shared.errors import CopyInterrupted, VideoRefused
+from shared.lifecycle import LONGEST_URL
 
 _PORTS = {"https": HTTPS_PORT, "http": HTTP_PORT}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_URL = re.compile(r"(?P<origin>[a-z]+://[^/?#\\]+)(?P<target>[^#]*)", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_VISIBLE = bytes(range(0x21, 0x7F)).decode()
 
 
-def check_url(text: str, *, allow_insecure: bool) -> Url:
-    """Return the parsed URL, its port filled in; raises VideoRefused for one that is never fetched.
+@dataclass(frozen=True, slots=True)
+class VideoUrl:
+    """A URL that was checked; `target` is what its host is asked for, byte for byte, since it may be signed."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str = field(repr=False)
+    takes_key: bool = False
+    """It is CometAPI's own content route, and no redirect led here."""
+
+    def is_at(self, other: "VideoUrl") -> bool:
+        """Tell whether two URLs have the same origin and path."""
+        mine, theirs = ((url.scheme, url.host, url.port, url.target.partition("?")[0]) for url in (self, other))
+        return mine == theirs
+
+
+def check_url(text: str, *, allow_insecure: bool) -> VideoUrl:
+    """Return a URL whose words allow to fetch it; raises VideoRefused for one that is never fetched.
 
     The URL is a credential, so no error quotes it.
     """
     text = text.strip()
+    match = _URL.match(text)
     try:
-        url = parse_url(text)
+        origin = parse_url(match["origin"] if match else text)
     except LocationParseError:
         raise _refused("bad_url", "cannot be read") from None
-    if url.scheme not in _PORTS or (url.scheme == "http" and not allow_insecure):
+    if origin.scheme not in _PORTS or (origin.scheme == "http" and not allow_insecure):
         raise _refused("insecure_url", "does not begin with https://")
-    if not url.host or _CONTROL.search(text):
+    if not match or not origin.host or _UNSENDABLE.search(text):
         raise _refused("bad_url", "names no host or holds control characters")
-    if url.auth is not None:
+    if origin.auth is not None:
         raise _refused("userinfo_in_url", "holds a user name or password before the host")
-    return url._replace(port=url.port or _PORTS[url.scheme], fragment=None)
+    if len(text) > LONGEST_URL:
+        raise _refused("url_too_long", f"is longer than {LONGEST_URL} characters")
+    if not allow_insecure and not all(map(is_public, _addresses_in(origin.host))):
+        raise _refused("address_not_public", "names an address that is not public")
+    target = _encoded(match["target"].encode())
+    return VideoUrl(
+        origin.scheme, origin.host, origin.port or _PORTS[origin.scheme], target if target[:1] == "/" else "/" + target
+    )
 
 
-def redirected(url: Url, location: str, *, allow_insecure: bool) -> Url:
-    """Return where a redirect of `url` leads; it is checked just as the first URL was."""
+def redirected(url: VideoUrl, location: str, *, allow_insecure: bool) -> VideoUrl:
+    """Return where a redirect of `url` leads, `location` as http.client reads it; the key never goes there.
+
+    Raises CopyInterrupted for what is never fetched: in its bad moments a host redirects to anything.
+    """
+    here = f"{url.scheme}://{url.host}:{url.port}"
+    place = _encoded(location.strip().encode("latin-1", "replace"))
     try:
-        target = urljoin(url.url, location.strip())
+        if place.startswith("//"):
+            place = f"{url.scheme}:{place}"
+        elif place.startswith("/"):
+            place = here + place
+        elif not _SCHEME.match(place):
+            place = urljoin(here + url.target, place)
+        return check_url(place, allow_insecure=allow_insecure)
+    except VideoRefused as refused:
+        raise CopyInterrupted(refused.code, "The video URL redirects to a URL that is never fetched.") from None
     except ValueError:
-        raise _refused("bad_url", "redirects to a URL that cannot be read") from None
-    return check_url(target, allow_insecure=allow_insecure)
+        raise CopyInterrupted("bad_url", "The video URL redirects to a URL that cannot be read.") from None
+
+
+def _encoded(text: bytes) -> str:
+    """Encode only what HTTP forbids; a percent sign and all other visible ASCII are left as they were signed."""
+    return quote_from_bytes(text, safe=_VISIBLE)
+
+
+def _addresses_in(host: str) -> list[str]:
+    """Return the address that a host is spelt as, in any of its spellings; none where it is a name."""
+    with suppress(OSError):
+        return [socket.inet_ntoa(socket.inet_aton(host))]
+    return [host.strip("[]")] if host.startswith("[") else []
 
 
 def _refused(code: str, fault: str) -> VideoRefused:

@@ -3,23 +3,25 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+from shared.endings import error
 from shared.lifecycle import Limits, ending
-from shared.task import ABSENT, RETRY, WORKING_ATTRIBUTES, Change, Item, Status, Task
+from shared.task import ABSENT, HEADER_NAME, RETRY, WORKING_ATTRIBUTES, Change, Item, Status, Task, is_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TASK_ID = re.compile(r"[!-~]{1,256}")
-_HEADER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _PRINTABLE_ASCII = re.compile(r"[ -~]*")
 _RESERVED_METADATA = {"task-id", "model", "created-at", "completed-at"}
+_WHOLE_ANSWER = "video"
+"""The `object` of what POST /v1/videos returned: its metadata is CometAPI's, not a wish of the item's owner."""
 _LONGEST_KEY_BYTES = 1024
 _METADATA_BYTES = 1200
 """S3 allows 2 KB of user metadata; the rest is ours."""
 
 _OF_THE_LAST_RUN = frozenset(
     {
-        *("error", "ended_at", "expires_at", "completed_at", "handoff_at", "handoffs"),
+        *("error", "ended_at", "expires_at", "completed_at", "copy_attempts", "result"),
         *("s3_uri", "size", "etag", "stored_at", *WORKING_ATTRIBUTES),
     }
 )
@@ -32,25 +34,28 @@ def admit(item: Item, now: int, limits: Limits) -> Change | None:
     """
     if item.get("status") != RETRY and ("pending_since" in item or "ended_at" in item):
         return None
-    problem = _problem(item)
+    task = Task.from_item(item)
+    problem = problem_of(item)
     settled: dict[str, Any] = (
-        {**ending(Status.INVALID, now, limits), "error": {"code": "invalid_item", "message": problem}}
+        {**ending(Status.INVALID, now, limits), "error": error("invalid_item", problem)}
         if problem
         else {
             "status": Status.SUBMITTED.value,
             "progress": 0,
             "pending_since": now,
-            "s3_key": Task.from_item(item).s3_key,
+            "s3_key": task.s3_key.replace("{task_id}", task.task_id),
             "updated_at": now,
         }
     )
     seen = {name: item.get(name, ABSENT) for name in ("status", "pending_since", "ended_at", "s3_key", "metadata")}
-    stale = (_OF_THE_LAST_RUN | {"pending_since"}) & item.keys()
-    return Change(str(item.get("task_id", "")), seen, settled, frozenset(stale - settled.keys()))
+    # All of it, whatever the record shows: until it is read, the run before may have left more on the item. Who puts an
+    # item brings no report of ours; RETRY keeps it, since a task that was known once is never unknown.
+    stale = _OF_THE_LAST_RUN | {"pending_since"} | (set() if item.get("status") == RETRY else {"reported_at"})
+    return Change(task.task_id, seen, settled, frozenset(stale - settled.keys()))
 
 
-def _problem(item: Item) -> str | None:
-    """Return what the owner of the item must change, in a sentence."""
+def problem_of(item: Item) -> str | None:
+    """Return what the owner of an item must change, in a sentence; None where it is a valid task."""
     checks: tuple[Callable[[Item], str | None], ...] = (_task_id_problem, _s3_key_problem, _metadata_problem)
     return next((problem for check in checks if (problem := check(item))), None)
 
@@ -66,30 +71,33 @@ def _task_id_problem(item: Item) -> str | None:
 
 
 def _s3_key_problem(item: Item) -> str | None:
-    key = item.get("s3_key")
-    if key is None:
+    if item.get("s3_key") is None:
         return None
-    if not isinstance(key, str) or not 1 <= len(key.encode("utf-8", "replace")) <= _LONGEST_KEY_BYTES:
+    key = item["s3_key"].replace("{task_id}", item["task_id"]) if isinstance(item["s3_key"], str) else ""
+    if not 1 <= len(key.encode("utf-8", "replace")) <= _LONGEST_KEY_BYTES:
         return "s3_key must be a string of 1 to 1024 bytes; change it, or remove it for videos/{task_id}.mp4."
-    if not key.isprintable() or key.startswith("/") or {".", ".."} & set(key.split("/")):
-        return "s3_key must not start with / and must not hold control characters or the path segments . and .."
+    if not key.isprintable() or key.startswith("/") or key.endswith("/") or {".", ".."} & set(key.split("/")):
+        return (
+            "s3_key must not start or end with / and must not hold control characters or the path segments . and .. ; "
+            "{task_id} in it stands for the id."
+        )
     return None
 
 
 def _metadata_problem(item: Item) -> str | None:
     metadata = item.get("metadata")
-    if metadata is None:
+    if metadata is None or item.get("object") == _WHOLE_ANSWER:
         return None
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        return "metadata must be a map of strings, for example {'project': 'trailer'}."
+    if not isinstance(metadata, dict) or not all(is_scalar(value) for value in metadata.values()):
+        return "metadata must be a map of texts, numbers, true and false, for example {'project': 'trailer'}."
     for name, value in metadata.items():
-        if not _HEADER_NAME.fullmatch(name) or name in _RESERVED_METADATA:
+        if not HEADER_NAME.fullmatch(name) or name in _RESERVED_METADATA:
             return (
                 f"metadata has the name {name!r}; names are lower-case letters, digits, '-', '_' and '.', "
                 f"and not {', '.join(sorted(_RESERVED_METADATA))}, which the service sets itself."
             )
-        if not _PRINTABLE_ASCII.fullmatch(value):
+        if isinstance(value, str) and not _PRINTABLE_ASCII.fullmatch(value):
             return f"metadata {name!r} holds characters that S3 does not take in metadata; use printable ASCII."
-    if sum(len(name) + len(value) for name, value in metadata.items()) > _METADATA_BYTES:
+    if sum(len(name) + len(text) for name, text in Task.from_item(item).metadata.items()) > _METADATA_BYTES:
         return f"metadata is longer than {_METADATA_BYTES} bytes in all, names included; shorten it."
     return None

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from botocore.exceptions import BotoCoreError, ClientError
 
 from intake.admission import admit
-from shared.aws import CLIENT_CONFIG, cause
+from shared.aws import CLIENT_CONFIG, cause, cause_of
+from shared.errors import ConfigurationError
 from shared.lifecycle import Limits
-from shared.settings import Settings
+from shared.settings import TableSettings
 from shared.task import Change, Status
 from shared.task_table import TaskTable, read_item
 
@@ -41,10 +43,20 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> Any:  # noqa: AN
 
 
 def _admit(record: dict[str, Any]) -> None:
-    image = record["dynamodb"].get("NewImage")
+    try:
+        _admit_item(record["dynamodb"].get("NewImage"))
+    except Exception as error:
+        # The answer to Lambda says which records failed, and neither Lambda's metrics nor its log say a word of it.
+        is_setting = isinstance(error, ConfigurationError)
+        metrics.add_metric("ConfigurationErrors" if is_setting else "IntakeFailures", MetricUnit.Count, 1)
+        logger.error("record not read; delivered again", event_id=record.get("eventID"), cause=cause_of(error))  # noqa: TRY400 - it may hold what the item holds
+        raise
+
+
+def _admit_item(image: dict[str, Any] | None) -> None:
     if image is None:
         return  # the owner deleted the item: the task is cancelled
-    table, limits = _table()
+    table, limits = _tools()
     change = admit(read_item(image), int(time.time()), limits)
     if change is None or not _write(table, change):
         return
@@ -61,12 +73,15 @@ def _write(table: TaskTable, change: Change) -> bool:
         if cause(error) == _NEVER_WRITTEN:
             logger.error(_TOO_LARGE, task_id=change.task_id)  # noqa: TRY400 - the sentence says it all
             return False
-        logger.warning("change not written; delivered again", task_id=change.task_id, cause=cause(error))
         raise
 
 
 @cache
-def _table() -> tuple[TaskTable, Limits]:
-    settings = Settings.load(os.environ)
+def _tools() -> tuple[TaskTable, Limits]:
+    settings = TableSettings.load(os.environ)
     table = TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table)
     return table, Limits(deadline_seconds=0, retention_seconds=settings.retention_days * 86400)
+
+
+with suppress(ConfigurationError):  # see poller.handler
+    _tools()

@@ -1,10 +1,10 @@
-"""Poller: runs the rounds of one tick of the schedule, or of one share of it."""
+"""Poller: a tick of the schedule plans the rounds of its minute; a tick and each message of the queue runs one."""
 
 import os
 import time
-from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,16 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from poller.lambdas import Lambdas
-from poller.pace import Pace
 from poller.round import Tools
-from poller.tick import Cadence, Tick
+from poller.worker import Done, Polling, Worker
 from shared.api_key import ssm_api_key
 from shared.aws import CLIENT_CONFIG
 from shared.comet_api import CometApi
-from shared.errors import ConfigurationError
+from shared.errors import BadMessage, ConfigurationError
 from shared.lifecycle import Limits
+from shared.queues import Queues, RoundMessage, sqs_messages
 from shared.settings import PollerSettings
-from shared.task_table import Segment, TaskTable
+from shared.task_table import TaskTable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -34,47 +33,36 @@ _SECONDS_TO_FINISH = 20
 """Kept free before Lambda's time-out: the last answer may take 15 s and has to be written."""
 
 
-@dataclass(slots=True)
-class Worker:
-    """What a warm Lambda keeps from one tick to the next."""
-
-    tools: Tools
-    cadence: Cadence
-    pace: Pace
-
-
-class WallClock:
-    """The real time."""
-
-    now = staticmethod(time.time)
-    sleep = staticmethod(time.sleep)
-
-
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Poll one share of the pending tasks until the next tick; returns what was done, by metric name."""
+def handler(event: object, context: "LambdaContext") -> None:
+    """Run the round that a message asks for; whatever else comes is a tick, which plans a minute's."""
+    stop_at = time.time() + context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH
+    messages = sqs_messages(event)
     try:
-        worker = _worker()
-        tick = Tick(worker.tools, worker.cadence, worker.pace, Counter())
-        share = Segment(int(event.get("segment", 0)), int(event.get("segments", 1)))
-        tick.run(share, context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_FINISH)
+        for message in messages:
+            _round(message, stop_at)
+        if not messages:
+            _report("tick done", _worker().tick(event, stop_at))
     except ConfigurationError as error:
         metrics.add_metric("ConfigurationErrors", MetricUnit.Count, 1)
         logger.error("nothing was polled and no task was changed: %s", error)  # noqa: TRY400 - the sentence says it all
-        return {"error": str(error)}
-    worker.pace = tick.pace
-    return _report(tick)
 
 
-def _report(tick: Tick) -> dict[str, Any]:
-    for name, count in tick.counts.items():
-        metrics.add_metric(name, MetricUnit.Count, count)
-    metrics.add_metric("OldestPendingSeconds", MetricUnit.Seconds, tick.oldest_seconds)
-    for seconds in tick.round_seconds:
-        metrics.add_metric("RoundSeconds", MetricUnit.Seconds, seconds)
-    logger.info("tick done", counts=dict(tick.counts), oldest_pending_seconds=tick.oldest_seconds)
-    return dict(tick.counts)
+def _round(message: Mapping[str, Any], stop_at: float) -> None:
+    try:
+        asked = RoundMessage.read(message["body"], time.time())
+    except BadMessage as error:
+        metrics.add_metric("BadMessages", MetricUnit.Count, 1)
+        logger.error("message dropped: %s", error, message_id=message["messageId"])  # noqa: TRY400 - see handler
+    else:
+        _report("round done", _worker().round(asked, stop_at))
+
+
+def _report(what: str, done: Done) -> None:
+    for name, count in done.items():
+        metrics.add_metric(name, MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count, count)
+    logger.info(what, counts=done)
 
 
 @cache
@@ -82,20 +70,22 @@ def _worker() -> Worker:
     settings = PollerSettings.load(os.environ)
     key = ssm_api_key(settings.cometapi_key_parameter)
     key.value()  # says at the first tick, not at the first task, that there is none
-    table = TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table)
-    poller = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
-    lambdas = Lambdas(boto3.client("lambda", config=CLIENT_CONFIG), settings.copier_function, poller)
+    base_url, allow_insecure = settings.cometapi_base_url, settings.allow_insecure_video_urls
     tools = Tools(
-        api=CometApi(settings.cometapi_base_url, key, connections=settings.max_concurrent_polls),
-        table=table,
-        lambdas=lambdas,
+        api=CometApi(base_url, key, settings.max_concurrent_polls, allow_insecure=allow_insecure),
+        table=TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table),
+        queues=Queues(boto3.client("sqs", config=CLIENT_CONFIG), settings.rounds_queue, settings.copies_queue),
         executor=ThreadPoolExecutor(settings.max_concurrent_polls),
-        clock=WallClock(),
         limits=Limits(settings.task_deadline_hours * 3600, settings.retention_days * 86400),
     )
-    cadence = Cadence(
+    polling = Polling(
         interval=settings.poll_interval_seconds,
         most_concurrent=settings.max_concurrent_polls,
         tasks_per_worker=settings.tasks_per_worker,
+        most_workers=settings.max_workers,
     )
-    return Worker(tools, cadence, Pace(settings.max_concurrent_polls))
+    return Worker(tools, polling, key)
+
+
+with suppress(ConfigurationError):  # an invocation says it; init runs at full speed, invocations at their share
+    _worker()

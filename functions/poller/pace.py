@@ -1,31 +1,41 @@
-"""How hard to press: what one round's answers say about CometAPI as a whole, and about the next round."""
+"""How hard to press: what the answers so far say about CometAPI as a whole, and about the next round."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from shared.comet_api import Answer, KeyRejected, Misdirected, Throttled, Unavailable
+from shared.comet_api import Answer, Forbidden, KeyRejected, Misdirected, Report, Throttled, Unavailable, Unclear
+from shared.comet_api import UnknownTask as Denial
 
 FAILURES_IN_A_ROW = 5
 """So many transport failures or 5xx in a row, across tasks, are the gateway's and not a task's."""
 
-SUSPICIOUS_TASKS = 5
-"""Fewer unknown tasks can be mistakes; so many, and most of a round, mean that the key is of another account."""
+FRESH_SECONDS = 60
+"""How long a good answer says that the gateway works; an environment without one asks one task first, so that a
+gateway that asked for quiet hears of each environment once a round."""
 
 _DEFAULT_RETRY_AFTER = 15.0
 _LONGEST_PAUSE = 60.0
-"""A tick: a date in the wrong year must not silence a Lambda that is kept warm. After it, one 429 asks for the next."""
+"""A date in the wrong year must not silence an environment that is kept warm; after it, one 429 asks for the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the next round may ask; kept between rounds and, in a warm Lambda, between ticks."""
+    """How the next round may ask; kept in a warm environment, times in epoch seconds."""
 
     concurrency: int
     resume_at: float = 0.0
-    """Not before this time, in epoch seconds: CometAPI asked for quiet."""
-    probe: bool = False
-    """Ask about a single task first: the last round was stopped."""
+    """Not before this time: CometAPI asked for quiet."""
+    good_at: float = 0.0
+    """When the last round with a good answer was over."""
+
+    def is_quiet(self, now: float) -> bool:
+        """Tell whether CometAPI is to be left alone."""
+        return now < self.resume_at
+
+    def probes(self, now: float) -> bool:
+        """Tell whether to ask about a single task first."""
+        return now - self.good_at > FRESH_SECONDS
 
     def after(self, gauge: "Gauge", most: int, now: float) -> "Pace":
         """Return the pace after a round: halved by a 429, else a quarter faster, up to `most` at once."""
@@ -34,7 +44,8 @@ class Pace:
             resume_at = now + (_DEFAULT_RETRY_AFTER if pause is None else min(pause, _LONGEST_PAUSE))
             return Pace(max(1, self.concurrency // 2), resume_at)
         faster = min(most, self.concurrency + max(1, self.concurrency // 4)) if gauge.answers else self.concurrency
-        return replace(self, concurrency=faster, probe=gauge.stopped)
+        good_at = 0.0 if gauge.stopped else now if gauge.is_good else self.good_at
+        return replace(self, concurrency=faster, good_at=good_at)
 
 
 @dataclass(slots=True)
@@ -43,6 +54,8 @@ class Gauge:
 
     answers: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
+    is_good: bool = False
+    """The gateway did its work at least once, whatever it said."""
     throttled: Throttled | None = None
     failures_in_a_row: int = 0
     tolerance: int = FAILURES_IN_A_ROW
@@ -52,6 +65,7 @@ class Gauge:
         """Take one answer into account."""
         with self._lock:
             self.answers[type(answer).__name__] += 1
+            self.is_good |= isinstance(answer, Report | Denial | Unclear | Forbidden)
             is_failure = isinstance(answer, Unavailable | Misdirected)
             self.failures_in_a_row = self.failures_in_a_row + 1 if is_failure else 0
             if isinstance(answer, Throttled):
@@ -59,10 +73,7 @@ class Gauge:
             if isinstance(answer, Throttled | KeyRejected) or self.failures_in_a_row >= self.tolerance:
                 self.stopped = True
 
-
-def is_doubtful(unknown: int, known: int, pending: int) -> bool:
-    """Tell whether a round's unknown tasks may be the key's fault: they outnumber the known ones, and others wait.
-
-    It looks at all that is pending, since old tasks are asked about a few at a time.
-    """
-    return pending >= SUSPICIOUS_TASKS and unknown > known
+    @property
+    def has_only_denials(self) -> bool:
+        """Tell whether CometAPI knew none of the tasks: the key may be of another account."""
+        return bool(self.answers[Denial.__name__]) and not self.answers[Report.__name__]

@@ -1,34 +1,43 @@
 """What somebody should hear about an answer, beyond what it changes."""
 
-from typing import Any
-
 from aws_lambda_powertools import Logger
 
-from shared.comet_api import Answer, KeyRejected, Misdirected, Report, Unclear
+from shared import endings
+from shared.comet_api import Answer, Forbidden, KeyRejected, Report, Throttled, Unclear, UnknownTask
 
 logger = Logger(child=True)
 
-_words_heard: set[str] = set()
+_heard: set[str] = set()
 
 
 def remark(task_id: str, answer: Answer) -> None:
-    """Log what is remarkable about an answer."""
-    extra: dict[str, Any] = {"task_id": task_id, "request_id": answer.request_id}
+    """Log what is remarkable about an answer; each kind once in an environment's life, it may come with every poll."""
     match answer:
         case Report(status=None, word=word):
-            if word not in _words_heard:  # once in a Lambda's life, it comes with every poll
-                _words_heard.add(word)
-                logger.warning("unknown status word; its tasks are kept waiting", word=word, **extra)
+            _once(f"word {word}", "unknown status word; its tasks are kept waiting", task_id, answer, word=word)
+        case Report():
+            return
         case KeyRejected():
             logger.error(
                 "CometAPI rejects the API key; no task is changed. Store a valid key in the SSM parameter that "
                 "CometApiKeyParameter names; no deploy is needed.",
                 answer=answer.message,
-                **extra,
+                task_id=task_id,
+                request_id=answer.request_id,
             )
-        case Misdirected():
-            logger.error(
-                "CometAPI redirects, which is not followed; check CometApiBaseUrl", reason=answer.reason, **extra
-            )
-        case Unclear():
-            logger.warning("CometAPI refused to report", code=answer.code, reason=answer.message, **extra)
+        case UnknownTask():
+            _once("denial", "CometAPI does not know a task under this key", task_id, answer, said=answer.message)
+        case Unclear() | Forbidden():
+            code = answer.code if isinstance(answer, Unclear) else "forbidden"
+            _once(code, "CometAPI refused to report", task_id, answer, code=code, said=answer.message)
+        case Throttled():
+            _once("throttled", "CometAPI asks for fewer questions (HTTP 429)", task_id, answer)
+        case _:
+            error = endings.silence(answer)
+            _once(error["code"], "CometAPI gave no report", task_id, answer, reason=error["message"])
+
+
+def _once(kind: str, message: str, task_id: str, answer: Answer, **extra: object) -> None:
+    if kind not in _heard:
+        _heard.add(kind)
+        logger.warning(message, extra={"task_id": task_id, "request_id": answer.request_id, **extra})

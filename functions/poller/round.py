@@ -1,37 +1,29 @@
 """One round: ask about every due task at once, write what changed, hand finished videos off."""
 
+import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from secrets import token_hex
 from threading import Lock
-from typing import Protocol
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from poller.lambdas import Lambdas
-from poller.pace import SUSPICIOUS_TASKS, Gauge, Pace, is_doubtful
+from poller.pace import FAILURES_IN_A_ROW, Gauge, Pace
 from poller.remarks import remark
 from shared.aws import cause
-from shared.comet_api import Answer, CometApi, Report, UnknownTask
-from shared.errors import CopyInterrupted
-from shared.lifecycle import Limits, decide, miss_handoff
-from shared.task import Change, HandOff, Task
+from shared.comet_api import Answer, CometApi, Report
+from shared.lifecycle import Limits, decide
+from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues
+from shared.task import HandOff, Task
 from shared.task_table import TaskTable
 
 logger = Logger(child=True)
 
-
-class Clock(Protocol):
-    """Tells the time and lets it pass."""
-
-    def now(self) -> float:
-        """Return the time in epoch seconds."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds."""
-        ...
+_IN_TIME_SECONDS = COPY_DELAY_SECONDS / 2
+"""A lease that is written later than this after its message may find that it was read already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +32,10 @@ class Tools:
 
     api: CometApi
     table: TaskTable
-    lambdas: Lambdas
+    queues: Queues
     executor: Executor
-    clock: Clock
     limits: Limits
+    now: Callable[[], float] = time.time
 
 
 class Round:
@@ -56,30 +48,24 @@ class Round:
         self._tools = tools
         self._pace = pace
         self._stop_at = stop_at
-        self._unknown: list[tuple[Task, UnknownTask]] = []
         self._lock = Lock()
 
-    def run(self, due: list[Task], pending: int) -> None:
-        """Ask about all `due` tasks, of so many `pending` ones in all.
-
-        Raises ConfigurationError where there is no API key.
-        """
+    def run(self, due: Sequence[Task]) -> None:
+        """Ask about all `due` tasks in their order; raises ConfigurationError where there is no API key."""
         queue = list(reversed(due))
-        if self._pace.probe:
+        if self._pace.probes(self._tools.now()):
             self.gauge.tolerance = 1
-            self._work(queue[-1:])
-            queue = queue[:-1]
-        self.gauge.tolerance = Gauge().tolerance
+            self._work([queue.pop()] if queue else [])
+            self.gauge.tolerance = FAILURES_IN_A_ROW
         workers = [
             self._tools.executor.submit(self._work, queue) for _ in range(min(self._pace.concurrency, len(queue)))
         ]
         for worker in workers:
             worker.result()
-        self._settle_unknown(pending)
 
     def _work(self, queue: list[Task]) -> None:
         """Take tasks off the queue until it is empty, the round is stopped, or the time is up."""
-        while not self.gauge.stopped and self._tools.clock.now() < self._stop_at:
+        while not self.gauge.stopped and self._tools.now() < self._stop_at:
             try:
                 task = queue.pop()  # atomic, so that any number of workers share one queue
             except IndexError:
@@ -90,56 +76,53 @@ class Round:
             remark(task.task_id, answer)
             if isinstance(answer, Report) and answer.status is None:
                 self._count("UnknownStatusWords")
-            if isinstance(answer, UnknownTask):
-                self._unknown.append((task, answer))
-            else:
-                self._settle(task, answer)
-
-    def _settle_unknown(self, pending: int) -> None:
-        """Judge all unknown tasks together: where they are most of the round, the key is wrong and not their ids."""
-        unknown = len(self._unknown)
-        if is_doubtful(unknown, self.gauge.answers[Report.__name__], pending):
-            if unknown >= SUSPICIOUS_TASKS:
-                self._count("SuspiciousRounds")
-                logger.error(
-                    "CometAPI knows hardly any of the tasks: the API key is probably of another account. No task is "
-                    "changed; store the right key in the SSM parameter that CometApiKeyParameter names.",
-                    unknown_tasks=unknown,
-                )
-            return
-        for task, answer in self._unknown:
             self._settle(task, answer)
 
     def _settle(self, task: Task, answer: Answer) -> None:
-        """Write what the answer changes; what fails here is found again by the next round."""
-        now = int(self._tools.clock.now())
-        change = decide(task, answer, now, self._tools.limits)
-        if change is None:
-            return
+        """Write what the answer changes; what fails here is found again by a later round."""
+        change = decide(task, answer, int(self._tools.now()), self._tools.limits)
         try:
-            if self._tools.table.write(change):
-                self._follow_up(task.after(change), change, now)
+            if isinstance(change, HandOff):
+                self._hand_off(change)
+            elif change and self._tools.table.write(change):
+                self._report(task.after(change))
         except (BotoCoreError, ClientError) as error:
             self._count("TableErrors")
-            logger.warning("change not written; the next round tries again", task_id=task.task_id, cause=cause(error))
+            logger.warning("change not written; a later round tries again", task_id=task.task_id, cause=cause(error))
 
-    def _follow_up(self, task: Task, change: Change, now: int) -> None:
+    def _hand_off(self, change: HandOff) -> None:
+        """Send the message, then write the lease that it carries: who dies in between leaves no lease without one."""
+        lease = token_hex(8)
+        url = change.video_url or self._tools.api.content_url(change.task_id)
+        message = CopyMessage(change.task_id, lease, url, change.last_frame_url)
+        sent_at = self._tools.now()
+        if not self._send(message):
+            return
+        is_in_time = False
+        try:
+            is_written = self._tools.table.write(change.under(lease))
+            is_in_time = not is_written or self._tools.now() - sent_at <= _IN_TIME_SECONDS
+        finally:
+            # Late, or without an answer, the lease may be there and its message be gone.
+            if not is_in_time:
+                self._send(message)
+        if is_written:
+            self._count("HandOffs")
+            logger.info("handed off", task_id=change.task_id)
+
+    def _send(self, message: CopyMessage) -> bool:
+        try:
+            self._tools.queues.send_copy(message)
+        except (BotoCoreError, ClientError) as error:
+            self._count("QueueErrors")
+            logger.warning("hand-off not sent; a later round tries again", task_id=message.task_id, cause=cause(error))
+            return False
+        return True
+
+    def _report(self, task: Task) -> None:
         if task.pending_since is None:
             self._count(f"Tasks{(task.status or '').title().replace('_', '')}")
             logger.info("task ended", task_id=task.task_id, status=task.status, error=task.error)
-        if isinstance(change, HandOff):
-            self._hand_off(task, change.video_url, now)
-
-    def _hand_off(self, task: Task, video_url: str, now: int) -> None:
-        try:
-            self._tools.lambdas.copy(task.task_id, video_url)
-        except (BotoCoreError, ClientError) as error:
-            reason = CopyInterrupted("handoff_not_sent", f"The Copier could not be invoked ({cause(error)}).")
-            logger.warning("hand-off not sent; another one follows", task_id=task.task_id, cause=cause(error))
-            self._tools.table.write(miss_handoff(task, reason, now))
-        else:
-            self._count("HandOffs")
-            logger.info("handed off", task_id=task.task_id, handoffs=task.handoffs)
 
     def _count(self, name: str) -> None:
         with self._lock:

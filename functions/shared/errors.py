@@ -9,6 +9,10 @@ class ConfigurationError(SeedancePollerError):
     """The deployment lacks something; a person must change it, no task is at fault."""
 
 
+class BadMessage(SeedancePollerError):  # noqa: N818 - named after what it is, not suffixed
+    """A message that this service did not send: drop it, nothing is lost with it."""
+
+
 class CopyError(SeedancePollerError):
     """A copy did not happen; `code` is for programs, the text is for people."""
 

@@ -1,37 +1,48 @@
 """The life of a task: `(task, what happened, now) -> change`, pure and total.
 
-The rule above all others: a doubtful answer never becomes an ending. A wrong "still waiting" costs one
-more poll, a wrong ending loses a video that was paid for.
+The rule above all others: only what is certain ends a task. A wrong "still waiting" costs one more poll, a wrong
+ending loses a video that was paid for.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.comet_api import Answer, Report, Unclear, UnknownTask
+from shared import endings
+from shared.comet_api import KEY_PROVEN_SECONDS, Answer, Forbidden, Report, Unclear, UnknownTask
 from shared.errors import CopyError
 from shared.task import WORKING_ATTRIBUTES, Change, HandOff, Item, Status, Task
 
-NOT_FOUND_ANSWERS = 3
-"""How many `task_not_exist` in a row it takes to end a task."""
+DENIED_SECONDS = 600
+"""How long CometAPI must have denied a task to end it: it does not know one that was created a moment ago."""
 
-NOT_FOUND_AGE_SECONDS = 120
-"""How old a task must be for that: CometAPI does not know a task that was created a moment ago."""
+NO_URL_SECONDS = 3600
+"""How long a finished task may have neither URL nor content; gateways fill it in late."""
 
-NO_URL_SECONDS = 600
-"""How long a finished task may have no URL; gateways fill it in late."""
+SILENCE_SECONDS = 7 * 86400
+"""How long nothing need be said about a task; by then the URL of its video is dead for certain, it lives for 24 h."""
 
-LEASE_SECONDS = 1260
-"""How long the Copier is left alone: its time-out of 900 s, 300 s of queueing and a minute to spare."""
+QUIET_SECONDS = 900
+"""How long an item says nothing before a useless answer is noted on it."""
 
-MAX_HANDOFFS = 12
-"""Hand-offs before a copy is given up; with the backoff that is 7 h, the signed URL lives for 24 h."""
+PROGRESS_SECONDS = 60
+"""How often an item is written while only its progress moves."""
 
+QUEUE_SECONDS = 12 * 3600
+"""How long a message may wait for a Copier (the retention of the queue); a signed URL lives for twice as long."""
+
+MAX_COPY_ATTEMPTS = 12
+"""Copies that are begun before a video is given up; with the backoff that is 7 h."""
+
+LONGEST_URL = 8192
+"""Characters of a URL; longer ones are refused by most servers."""
+
+_LEASE_SECONDS = QUEUE_SECONDS + 60
 _FIRST_BACKOFF_SECONDS = 60
 _LONGEST_BACKOFF_SECONDS = 3600
-_SILENCE_FACTOR = 2
-_AGAIN = " The copy is tried again later."
-_RANK = {Status.SUBMITTED: 0, Status.IN_PROGRESS: 1, Status.SUCCESS: 2}
+_RANK = {Status.SUBMITTED: 0, Status.IN_PROGRESS: 1, Status.COPYING: 2}
+_ASKED_IN_VAIN = "content_not_ready"
+"""The code of a copy that found no video yet; any other trouble, or none, says nothing about whether it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +57,55 @@ class Limits:
 def decide(task: Task, answer: Answer, now: int, limits: Limits) -> Change | None:
     """Decide what an answer means for a task; None where nothing changes, HandOff where its video is ready."""
     if task.pending_since is None or now < task.lease_until:
-        return None  # it has ended, or the Copier is at work
-    if task.handoffs >= MAX_HANDOFFS:
-        return end(task, Status.COPY_FAILED, _handoffs_exhausted(task), now, limits)
+        return None  # it has ended, or a Copier has it
+    if task.copy_attempts >= MAX_COPY_ATTEMPTS:
+        return end(task, Status.COPY_FAILED, endings.copies_exhausted(task), now, limits)
     match answer:
         case Report(status=Status.SUCCESS):
             return _succeed(task, answer, now, limits)
         case Report(status=Status.FAILED | Status.ERROR as status):
-            return end(task, status, _providers_reason(answer), now, limits, _reported(task, answer))
-        case Report():
-            change = _advance(task, answer, now)
-        case UnknownTask():
-            return _miss(task, answer, now, limits)
-        case Unclear():
-            change = _note_error(task, answer.code, answer.message, now)
-        case _:  # nothing was said about the task: it gets as much time again for somebody to say it
-            return _expire(task, now, limits) if _age(task, now) >= _SILENCE_FACTOR * limits.deadline_seconds else None
-    return _expire(task, now, limits) if _age(task, now) >= limits.deadline_seconds else change
+            return end(task, status, endings.providers_reason(answer), now, limits, _reported(task, answer, now))
+        case UnknownTask() if _is_certain(task, answer, now):
+            return end(task, Status.NOT_FOUND, endings.not_found(answer.message), now, limits)
+    patience = _patience(task, answer, limits)
+    if now - task.pending_since >= patience:
+        return end(task, Status.EXPIRED, endings.deadline(task, patience), now, limits)
+    return _wait(task, answer, now)
 
 
-def miss_handoff(task: Task, error: CopyError, now: int) -> Change:
-    """Give the lease back after a hand-off came to nothing, so that another one follows after a backoff."""
-    backoff = min(_FIRST_BACKOFF_SECONDS * 2 ** max(0, task.handoffs - 1), _LONGEST_BACKOFF_SECONDS)
-    return Change(
-        task_id=task.task_id,
-        expected={name: task.seen[name] for name in ("pending_since", "handoffs")},
-        set={"lease_until": now + backoff, "error": _error(error.code, error.message + _AGAIN), "updated_at": now},
-    )
+def begin_copy(task: Task, word: str, own: str, now: int, seconds: float) -> Change:
+    """Take the lease that has `word` for a copy of at most `seconds`, under the word `own`; it counts as an attempt.
+
+    The lease outlasts the copy by the pause that follows it, so that a video that kills Copiers leaves their places
+    to others.
+    """
+    attempts = task.copy_attempts + 1
+    lease = {"lease": own, "lease_until": now + int(seconds) + _backoff(attempts)}
+    return Change(task.task_id, {"lease": word}, {**lease, "copy_attempts": attempts, "updated_at": now})
+
+
+def interrupt_copy(task: Task, error: CopyError, now: int) -> Change:
+    """Give the lease back after a copy came to nothing, so that another one follows after a pause."""
+    lease_until = now + (_backoff(task.copy_attempts) if task.copy_attempts < MAX_COPY_ATTEMPTS else 0)
+    noted = {"lease_until": lease_until, "error": endings.interrupted(error), "updated_at": now}
+    return Change(task.task_id, {"lease": task.lease}, noted)
 
 
 def refuse_copy(task: Task, error: CopyError, now: int, limits: Limits) -> Change:
     """End a task whose video can never be stored; `error` says why."""
-    return _end_from_copier(task, Status.COPY_FAILED, now, limits, {"error": _error(error.code, error.message)})
+    refused = {"error": endings.error(error.code, error.message)}
+    return _end(task, {"lease": task.lease}, Status.COPY_FAILED, now, limits, refused)
 
 
-def close(task: Task, s3_uri: str, size: int, etag: str, now: int, limits: Limits) -> Change:
-    """End a task whose video is stored at `s3_uri`; `size` in bytes."""
-    stored = {"s3_uri": s3_uri, "size": size, "etag": etag, "stored_at": now, "progress": 100}
-    return _end_from_copier(task, Status.SUCCESS, now, limits, stored)
+def close(task: Task, stored: Item, now: int, limits: Limits) -> Change:
+    """End a task whose video is stored; `stored` is what to say of it: s3_uri, size in bytes, etag, perhaps result."""
+    said = {**stored, "stored_at": now, "progress": 100}
+    return _end(task, {"lease": task.lease}, Status.SUCCESS, now, limits, said)
 
 
 def end(task: Task, status: Status, error: Item, now: int, limits: Limits, also: Item | None = None) -> Change:
     """End a task without a video; nothing changes it any more, except RETRY."""
-    return Change(
-        task_id=task.task_id,
-        expected=task.seen,
-        set={**(also or {}), **ending(status, now, limits), "error": error},
-        remove=frozenset({"pending_since", *WORKING_ATTRIBUTES}),
-    )
+    return _end(task, task.seen, status, now, limits, {**(also or {}), "error": error})
 
 
 def ending(status: Status, now: int, limits: Limits) -> dict[str, Any]:
@@ -102,36 +114,46 @@ def ending(status: Status, now: int, limits: Limits) -> dict[str, Any]:
     return {"status": status.value, "updated_at": now, "ended_at": now, **kept}
 
 
-def _end_from_copier(task: Task, status: Status, now: int, limits: Limits, also: Item) -> Change:
-    # Only the generation must be the one that was copied: what the Poller noted meanwhile does not matter.
-    return Change(
-        task_id=task.task_id,
-        expected={"pending_since": task.seen["pending_since"]},
-        set={**ending(status, now, limits), **also},
-        remove=frozenset({"pending_since", *WORKING_ATTRIBUTES, *({"error"} - also.keys())}),
-    )
+def _end(task: Task, expected: Item, status: Status, now: int, limits: Limits, also: Item) -> Change:
+    over = {"pending_since", *WORKING_ATTRIBUTES, *({"error"} - also.keys())}
+    return Change(task.task_id, expected, {**also, **ending(status, now, limits)}, frozenset(over))
+
+
+def _wait(task: Task, answer: Answer, now: int) -> Change | None:
+    """Follow a report of a render that goes on, or leave a word about what kept CometAPI from one."""
+    match answer:
+        case Report():
+            return _advance(task, answer, now)
+        case UnknownTask():
+            return _deny(task, answer, now)
+        case Unclear():
+            return _note(task, endings.error(answer.code, answer.message), now)
+        case Forbidden():
+            return _note(task, endings.silence(answer), now)
+    return _note(task, endings.silence(answer), now) if now - task.updated_at >= QUIET_SECONDS else None
 
 
 def _succeed(task: Task, report: Report, now: int, limits: Limits) -> Change | None:
-    seen = {"status": Status.SUCCESS.value, "progress": 100, **_reported(task, report)}
-    if report.video_url:
-        return HandOff(
-            task_id=task.task_id,
-            expected=task.seen,
-            set={
-                **seen,
-                "handoff_at": now,
-                "handoffs": task.handoffs + 1,
-                "lease_until": now + LEASE_SECONDS,
-                "updated_at": now,
-            },
-            remove=frozenset({"no_url_since", "not_found_answers"}),
-            video_url=report.video_url,
+    """Hand a finished video off, through the content route where a second answer still has no URL."""
+    if report.video_url and len(report.video_url) > LONGEST_URL:
+        return end(
+            task, Status.COPY_FAILED, endings.url_too_long(LONGEST_URL), now, limits, _reported(task, report, now)
         )
-    since = now if task.no_url_since is None else task.no_url_since
-    if now - since >= NO_URL_SECONDS:
-        return end(task, Status.COPY_FAILED, _no_video_url(), now, limits, seen)
-    return _change(task, {**seen, "no_url_since": since}, {"not_found_answers"}, now)
+    seen = {"status": Status.COPYING.value, "progress": 100, **_reported(task, report, now)}
+    over = _over(task) | ({"no_url_since"} if report.video_url else set())
+    if report.video_url is None:
+        if task.no_url_since is None:
+            return _change(task, {**seen, "no_url_since": now}, over, now)
+        if now - task.no_url_since >= NO_URL_SECONDS and task.error.get("code") == _ASKED_IN_VAIN:
+            return end(task, Status.COPY_FAILED, endings.no_video_url(NO_URL_SECONDS), now, limits, seen)
+    return HandOff(
+        task_id=task.task_id,
+        expected=task.seen,
+        set={**seen, "lease_until": now + _LEASE_SECONDS, "updated_at": now},
+        remove=frozenset(over),
+        video_url=report.video_url,
+        last_frame_url=report.last_frame_url,
+    )
 
 
 def _advance(task: Task, report: Report, now: int) -> Change | None:
@@ -140,32 +162,51 @@ def _advance(task: Task, report: Report, now: int) -> Change | None:
     seen = {
         "status": status.value,
         "progress": max(task.progress, report.progress or 0),
-        **_reported(task, report),
+        **_reported(task, report, now),
     }
-    remove = {"not_found_answers", "no_url_since"} | (set() if task.handoffs else {"error"})
-    return _change(task, seen, remove, now)
+    change = _change(task, seen, _over(task) | {"no_url_since"}, now)
+    if change and not change.remove and change.set.keys() == {"progress", "updated_at"}:
+        return change if now - task.updated_at >= PROGRESS_SECONDS else None
+    return change
 
 
-def _miss(task: Task, answer: UnknownTask, now: int, limits: Limits) -> Change | None:
-    answers = min(task.not_found_answers + 1, NOT_FOUND_ANSWERS)
-    if answers == NOT_FOUND_ANSWERS and _age(task, now) >= NOT_FOUND_AGE_SECONDS:
-        return end(task, Status.NOT_FOUND, _not_found(answer), now, limits)
-    return _change(task, {"not_found_answers": answers}, set(), now)
+def _is_certain(task: Task, answer: UnknownTask, now: int) -> bool:
+    """Tell whether a denial is about the id and not the key, which told of other tasks before this row and in it."""
+    since = task.denied_since
+    if task.reported_at is not None or since is None or now - since < DENIED_SECONDS:
+        return False
+    return answer.key_reported_at is not None and answer.key_reported_at > since
 
 
-def _note_error(task: Task, code: str, message: str, now: int) -> Change | None:
-    """Note a reason on a task that goes on; again only when it has another code, words may vary each time."""
-    return None if task.error.get("code") == code else _change(task, {"error": _error(code, message)}, set(), now)
+def _deny(task: Task, answer: UnknownTask, now: int) -> Change | None:
+    """Note a denial; a row begins with one of a proven key, since what was said to another key counts for nothing."""
+    is_proven = answer.key_reported_at is not None and now - answer.key_reported_at <= KEY_PROVEN_SECONDS
+    since = {"denied_since": now} if is_proven and task.denied_since is None else {}
+    return _change(task, {**since, **_other_error(task, endings.denied(task))}, set(), now)
 
 
-def _expire(task: Task, now: int, limits: Limits) -> Change:
-    hours = round(limits.deadline_seconds / 3600)
-    last = f" The last trouble was: {task.error['message']}" if task.error.get("message") else ""
-    message = (
-        f"CometAPI did not finish this task within {hours} hours of its insertion. The render may still succeed or "
-        f"have succeeded: set status to RETRY to ask again for as long.{last}"
-    )
-    return end(task, Status.EXPIRED, _error("deadline", message), now, limits)
+def _note(task: Task, error: endings.Error, now: int) -> Change | None:
+    return _change(task, _other_error(task, error), set(), now)
+
+
+def _other_error(task: Task, error: endings.Error) -> dict[str, Any]:
+    """Return a trouble to note, where it is of another kind: its words may vary from one answer to the next."""
+    return {} if task.error.get("code") == error["code"] else {"error": error}
+
+
+def _over(task: Task) -> set[str]:
+    """Return the notes on a task that any report on it ends."""
+    return {"denied_since"} | ({"error"} if endings.is_about_asking(task) else set())
+
+
+def _patience(task: Task, answer: Answer, limits: Limits) -> int:
+    """Return after how many seconds a task expires on such an answer: only CometAPI's own word is taken early.
+
+    A finished video is never given up for its render's deadline.
+    """
+    if isinstance(answer, Report | Unclear) and task.status != Status.COPYING:
+        return limits.deadline_seconds
+    return max(SILENCE_SECONDS, 2 * limits.deadline_seconds)
 
 
 def _change(task: Task, values: Mapping[str, Any], remove: set[str], now: int) -> Change | None:
@@ -177,11 +218,14 @@ def _change(task: Task, values: Mapping[str, Any], remove: set[str], now: int) -
     return Change(task.task_id, task.seen, {**differing, "updated_at": now}, present)
 
 
-def _reported(task: Task, report: Report) -> dict[str, Any]:
+def _reported(task: Task, report: Report, now: int) -> dict[str, Any]:
     """Return what CometAPI says about the render itself, where it says something new."""
     said: dict[str, Any] = {"model": report.model, "created_at": report.created_at}
     if report.status not in {None, Status.SUBMITTED, Status.IN_PROGRESS}:
         said["completed_at"] = report.completed_at  # while it renders, this field is filled with anything
+        said["result"] = dict(report.result) or None
+    if task.reported_at is None:
+        said["reported_at"] = now
     return {name: value for name, value in said.items() if value is not None and task.item.get(name) != value}
 
 
@@ -189,35 +233,5 @@ def _known(status: str | None) -> Status:
     return next((known for known in _RANK if known.value == status), Status.SUBMITTED)
 
 
-def _age(task: Task, now: int) -> int:
-    return now - (now if task.pending_since is None else task.pending_since)
-
-
-def _error(code: str, message: str) -> dict[str, str]:
-    return {"code": code, "message": message}
-
-
-def _providers_reason(report: Report) -> dict[str, str]:
-    return _error(report.code or "no_code", report.reason or "CometAPI gave no reason.")
-
-
-def _not_found(answer: UnknownTask) -> dict[str, str]:
-    advice = "Check that the id is right and that the API key belongs to the account that created the task."
-    return _error("task_not_exist", f"CometAPI does not know this task: {answer.message} {advice}")
-
-
-def _no_video_url() -> dict[str, str]:
-    message = (
-        f"CometAPI reports success but gave no video URL for {NO_URL_SECONDS // 60} minutes. "
-        "Set status to RETRY to ask again, or ask CometAPI's support for the video."
-    )
-    return _error("no_video_url", message)
-
-
-def _handoffs_exhausted(task: Task) -> dict[str, str]:
-    last = str(task.error.get("message") or "the Copier never reported; see its log.").removesuffix(_AGAIN)
-    message = (
-        f"The video was not stored in {task.handoffs} attempts. Set status to RETRY to try again, or ask CometAPI's "
-        f"support for the video. Last ({task.error.get('code') or 'no_report'}): {last}"
-    )
-    return _error("handoffs_exhausted", message)
+def _backoff(attempts: int) -> int:
+    return min(_FIRST_BACKOFF_SECONDS << max(0, attempts - 1), _LONGEST_BACKOFF_SECONDS)

@@ -13,9 +13,6 @@ _BOOLEANS = {"true": True, "false": False}
 class Settings:
     """Base of each function's settings: every field is read from the variable of its name in capitals."""
 
-    tasks_table: str
-    retention_days: int
-
     @classmethod
     def load(cls, environment: Mapping[str, str]) -> Self:
         """Read all fields from `environment`; raises ConfigurationError that names the variable at fault."""
@@ -24,20 +21,38 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PollerSettings(Settings):
-    """What the Poller needs to know; times as their names say, the rest are counts and names."""
+class TableSettings(Settings):
+    """What every function needs to know that writes items."""
 
-    copier_function: str
+    tasks_table: str
+    retention_days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnnouncerSettings(Settings):
+    """What the Announcer needs to know; the topic by its ARN."""
+
+    task_ended_topic: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PollerSettings(TableSettings):
+    """What the Poller needs to know; times as their names say, queues by their URLs."""
+
+    rounds_queue: str
+    copies_queue: str
     cometapi_base_url: str
     cometapi_key_parameter: str
     poll_interval_seconds: int
     max_concurrent_polls: int
     tasks_per_worker: int
+    max_workers: int
     task_deadline_hours: int
+    allow_insecure_video_urls: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CopierSettings(Settings):
+class CopierSettings(TableSettings):
     """What the Copier needs to know; sizes in bytes."""
 
     videos_bucket: str

@@ -1,9 +1,11 @@
 """A task, as the table holds it, and the one kind of write that may change it."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 type Item = Mapping[str, Any]
 
@@ -16,10 +18,11 @@ ABSENT: Final = object()
 
 
 class Status(StrEnum):
-    """Where a task stands: CometAPI's five words, then our own endings."""
+    """Where a task stands: CometAPI's words, but COPYING until a finished video is stored; then our own endings."""
 
     SUBMITTED = "SUBMITTED"
     IN_PROGRESS = "IN_PROGRESS"
+    COPYING = "COPYING"
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
     ERROR = "ERROR"
@@ -29,13 +32,20 @@ class Status(StrEnum):
     COPY_FAILED = "COPY_FAILED"
 
 
-WORKING_ATTRIBUTES = ("lease_until", "no_url_since", "not_found_answers")
+DEFAULT_S3_KEY = "videos/{task_id}.mp4"
+
+HEADER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+"""Names that S3 gives back as they were put, since HTTP knows no capitals in the names of headers."""
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
+
+WORKING_ATTRIBUTES = ("lease", "lease_until", "denied_since", "no_url_since")
 """What we note on a task while work is left; of no use to its reader once it has ended."""
 
-_GUARDS = ("pending_since", "status", "progress", "handoffs", *WORKING_ATTRIBUTES)
+_GUARDS = ("pending_since", "status", "progress", "reported_at", "copy_attempts", *WORKING_ATTRIBUTES)
 
-POLLED_ATTRIBUTES = ("task_id", *_GUARDS, "error", "model", "created_at", "completed_at")
-"""All that an answer of CometAPI is compared with; what else an item carries is its owner's, and may be large."""
+POLLED_ATTRIBUTES = ("task_id", *_GUARDS, "error", "model", "created_at", "completed_at", "updated_at")
+"""All that an answer of CometAPI is compared with, and all that the index holds: what else an item carries is its
+owner's, may be large, and would be billed at every scan and written twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +58,16 @@ class Task:
     status: str | None
     progress: int
     error: Mapping[str, Any]
-    handoffs: int
-    lease_until: int
+    reported_at: int | None
+    denied_since: int | None
     no_url_since: int | None
-    not_found_answers: int
+    lease: str | None
+    lease_until: int
+    copy_attempts: int
+    updated_at: int
 
     @classmethod
-    def from_item(cls, item: Item) -> "Task":
+    def from_item(cls, item: Item) -> Self:
         """Read a task from its item; never raises."""
         error = item.get("error")
         return cls(
@@ -64,10 +77,13 @@ class Task:
             status=_text(item, "status"),
             progress=_number(item, "progress") or 0,
             error=error if isinstance(error, Mapping) else {},
-            handoffs=_number(item, "handoffs") or 0,
-            lease_until=_number(item, "lease_until") or 0,
+            reported_at=_number(item, "reported_at"),
+            denied_since=_number(item, "denied_since"),
             no_url_since=_number(item, "no_url_since"),
-            not_found_answers=_number(item, "not_found_answers") or 0,
+            lease=_text(item, "lease"),
+            lease_until=_number(item, "lease_until") or 0,
+            copy_attempts=_number(item, "copy_attempts") or 0,
+            updated_at=_number(item, "updated_at") or 0,
         )
 
     def after(self, change: "Change") -> "Task":
@@ -78,7 +94,17 @@ class Task:
     @property
     def s3_key(self) -> str:
         """The object key that the item asks for, else the default."""
-        return _text(self.item, "s3_key") or default_s3_key(self.task_id)
+        return _text(self.item, "s3_key") or DEFAULT_S3_KEY.replace("{task_id}", self.task_id)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What its owner wants the object to carry, as far as S3 can take it: scalars, as text in printable ASCII."""
+        metadata = self.item.get("metadata")
+        return {
+            name: _NOT_PRINTABLE.sub("?", _as_text(value))
+            for name, value in (metadata.items() if isinstance(metadata, Mapping) else ())
+            if HEADER_NAME.fullmatch(str(name)) and is_scalar(value)
+        }
 
     @property
     def seen(self) -> Item:
@@ -101,14 +127,27 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class HandOff(Change):
-    """A change after which the Copier is asked to fetch `video_url`, a credential: it is never shown."""
+    """A change after which a Copier fetches the video; the URLs are credentials and never shown."""
 
-    video_url: str = field(default="", repr=False)
+    video_url: str | None = field(default=None, repr=False)
+    """None where CometAPI gave none: the Copier asks its content route."""
+    last_frame_url: str | None = field(default=None, repr=False)
+
+    def under(self, lease: str) -> Self:
+        """Return the hand-off with the word that its message carries, too."""
+        return replace(self, set={**self.set, "lease": lease})
 
 
-def default_s3_key(task_id: str) -> str:
-    """Return the object key of a task that names none."""
-    return f"videos/{task_id}.mp4"
+def is_scalar(value: object) -> bool:
+    """Tell whether a value is a text, a number, a boolean or nothing, and no list, map or bytes."""
+    return value is None or isinstance(value, str | int | float | Decimal)
+
+
+def _as_text(value: object) -> str:
+    """Write a scalar as JSON does."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
 
 
 def _number(item: Item, name: str) -> int | None:

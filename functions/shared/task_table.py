@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from shared.task import ABSENT, POLLED_ATTRIBUTES, Change, Task
+from shared.task import ABSENT, Change, Task
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -36,8 +36,7 @@ class TaskTable:
 
     def pending(self, share: Segment) -> Iterator[Task]:
         """Yield every pending task of one share, as far as POLLED_ATTRIBUTES; eventually consistent, as indexes are."""
-        names = {f"#{number}": name for number, name in enumerate(POLLED_ATTRIBUTES)}
-        for page in self._scan(share, ProjectionExpression=", ".join(names), ExpressionAttributeNames=names):
+        for page in self._scan(share):
             for attributes in page["Items"]:
                 yield Task.from_item(read_item(attributes))
 
@@ -56,8 +55,9 @@ class TaskTable:
         """Make a change; False where somebody else was first, and what the change rests on is no longer so."""
         try:
             self._client.update_item(**update_request(self._name, change))
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            seen: Any = error.response.get("Item", {})
+            return _is_made(change, read_item(seen))
         return True
 
     def _scan(self, share: Segment, **how: Any) -> Iterable[Any]:  # noqa: ANN401 - parameters and pages of a Scan
@@ -68,6 +68,11 @@ class TaskTable:
             TotalSegments=share.segments,
             **how,
         )
+
+
+def _is_made(change: Change, item: Mapping[str, Any]) -> bool:
+    """Tell whether an item already is as a change wants it: botocore repeats a write whose answer was lost."""
+    return not change.remove & item.keys() and all(item.get(name) == value for name, value in change.set.items())
 
 
 def read_item(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,4 +104,5 @@ def update_request(table_name: str, change: Change) -> dict[str, Any]:
         "ConditionExpression": " AND ".join(conditions),
         "ExpressionAttributeNames": {short: name for name, short in alias.items()},
         "ExpressionAttributeValues": {short: _serialize(value) for short, value in values.items()},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

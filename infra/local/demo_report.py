@@ -33,7 +33,7 @@ class Evidence:
     @classmethod
     def gather(cls, stack: LocalStack, rows: Mapping[str, TaskRow], notifications: Notifications) -> "Evidence":
         """Read every stored video again, and ask the simulator what it served."""
-        stored = {task_id: _read(stack.aws, row) for task_id, row in rows.items() if row.s3_uri}
+        stored = {task_id: read_object(stack.aws, row.s3_uri) for task_id, row in rows.items() if row.s3_uri}
         served = {task_id: stack.cometapi.expected(task_id) for task_id in stored}
         consumed = seen_by_consumer(stack.logs("ConsumerFunctionName"))
         return cls(rows, stored, served, notifications.by_sns, notifications.by_eventbridge, consumed)
@@ -48,20 +48,34 @@ def problems(evidence: Evidence, to_be_stored: Sequence[str], refused: str) -> l
     ]
 
 
+def result_problems(evidence: Evidence, *, usage: Sequence[str], last_frame: str, stack: LocalStack) -> Iterable[str]:
+    """Yield a sentence for each task of `usage` without tokens, and for a last frame that is not as it was served."""
+    for task_id in usage:
+        if not (task_id in evidence.rows and evidence.rows[task_id].tokens):
+            yield f"the item of {task_id} does not say how many tokens it took"
+    row = evidence.rows.get(last_frame)
+    uri = str(row.result.get("last_frame", "")) if row else ""
+    if not uri.startswith("s3://"):
+        yield f"the last frame of {last_frame} was not stored: {uri or 'nothing is said of it'}"
+    elif read_object(stack.aws, uri) != stack.cometapi.expected_last_frame(last_frame):
+        yield f"{uri} differs from what CometAPI served"
+
+
 def summary(evidence: Evidence, refused: str) -> Iterable[RenderableType]:
     """Return what a person wants to see at the end: each object, its notifications, and the reason of the failure."""
-    table = Table(
-        "Object", "Size", "SNS", "EventBridge", "Consumer", "Bytes", box=None, padding=(0, 2, 0, 0), expand=True
-    )
+    columns = ("Object", "Size", "Tokens", "SNS", "EventBridge", "Consumer", "Bytes")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0), expand=True)
     table.columns[0].ratio, table.columns[0].no_wrap, table.columns[0].overflow = 1, True, "ellipsis"
     for task_id, video in evidence.stored.items():
         row = evidence.rows[task_id]
         verdict = "identical" if video == evidence.served[task_id] else "DIFFERENT"
         counts = [counter[row.s3_key] for counter in _ways(evidence).values()]
-        table.add_row(row.s3_key, decimal(video.size), *map(str, counts), verdict)
+        tokens = f"{row.tokens:,}" if row.tokens else ""
+        table.add_row(row.s3_key, decimal(video.size), tokens, *map(str, counts), verdict)
+    frames = [f"Last frame: {uri}" for row in evidence.rows.values() if (uri := row.result.get("last_frame"))]
     failed = evidence.rows.get(refused)
     reason = Text.assemble(f"{refused} ended as ", (failed.status, "red"), f": {failed.error}") if failed else Text()
-    return [Text(), Group(table), Text(), reason]
+    return [Text(), Group(table), *frames, Text(), reason]
 
 
 def _video_problems(evidence: Evidence, task_id: str) -> list[str]:
@@ -88,14 +102,17 @@ def _refusal_problems(row: TaskRow | None, task_id: str) -> list[str]:
 
 
 def _stray_problems(evidence: Evidence, to_be_stored: Sequence[str]) -> list[str]:
-    known = {row.s3_key for task_id, row in evidence.rows.items() if task_id in to_be_stored and row.s3_uri}
+    rows = [row for task_id, row in evidence.rows.items() if task_id in to_be_stored and row.s3_uri]
+    frames = (str(row.result.get("last_frame", "")) for row in rows)
+    known = {row.s3_key for row in rows} | {uri.removeprefix("s3://").partition("/")[2] for uri in frames}
     stray = (evidence.by_sns.keys() | evidence.by_eventbridge.keys()) - known
     return [f"{key} was announced, but it belongs to no task" for key in sorted(stray)]
 
 
-def _read(aws: LocalAws, row: TaskRow) -> Expected:
-    bucket = row.s3_uri.removeprefix("s3://").partition("/")[0]
-    body = aws.s3.get_object(Bucket=bucket, Key=row.s3_key)["Body"]
+def read_object(aws: LocalAws, uri: str) -> Expected:
+    """Read an object of the local S3 whole; returns its digest and size."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    body = aws.s3.get_object(Bucket=bucket, Key=key)["Body"]
     digest, size = hashlib.sha256(), 0
     for chunk in body.iter_chunks(CHUNK_BYTES):
         digest.update(chunk)

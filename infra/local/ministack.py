@@ -17,15 +17,20 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 START_ATTEMPTS = 3
 FOLDERS = ("TMPDIR", "S3_DATA_DIR", "STATE_DIR")
+CORRECTED = Path(__file__).with_name("corrected_ministack.py")
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - a new folder is made in it
 ROOMY_BYTES = 4 << 30
 
 
 class MiniStack:
-    """One MiniStack with its own port and folders; with a seed for `faults`, Lambdas reach it through microburst."""
+    """One MiniStack with its own port and folders; with a seed for `faults`, Lambdas reach it through microburst.
 
-    def __init__(self, folder: Path, *, faults: int | None = None) -> None:
+    Unless `corrected`, it is as it comes, with its mistakes.
+    """
+
+    def __init__(self, folder: Path, *, faults: int | None = None, corrected: bool = True) -> None:
         self.folder = folder
+        self.corrected = corrected
         self.faults: Faults | None = None
         self._fault_seed = faults
         self.url = ""
@@ -53,7 +58,7 @@ class MiniStack:
                 self._start("microburst", command, without_aws(dict(os.environ)), f"{proxy}/_microburst/health")
                 self.faults = Faults(proxy)
             environment = self._environment(port, proxy if self.faults else None)
-            self._start("ministack", [_tool("ministack", "ministack")], environment, f"{url}/_ministack/health")
+            self._start("ministack", self._command(), environment, f"{url}/_ministack/health")
         except ProgramError:
             self.stop()
             self.programs.clear()
@@ -66,6 +71,10 @@ class MiniStack:
         program = Program.start(name, command, env, self.folder)
         self.programs.append(program)
         wait_until(lambda: _answers(health), program)
+
+    def _command(self) -> list[str | Path]:
+        # Without -P the neighbours of the script would be taken for the packages of the same names.
+        return [_tool("ministack", "python"), "-P", *([CORRECTED] if self.corrected else ["-m", "ministack"])]
 
     def _environment(self, port: int, lambda_endpoint: str | None) -> dict[str, str]:
         return (

@@ -68,6 +68,7 @@ class RunningStack:
             "COMETAPI_BASE_URL": f"{self.cometapi_url}/v1",
             "COMETAPI_KEY": self.api_key,
             "SAM_CLI_TELEMETRY": "0",
+            "TASKS_TABLE": self.outputs["TasksTableName"],
             "stack": STACK_NAME,
         }
         path = ":".join(str(ROOT / place / "bin") for place in (".venv", ".tools/awscli", ".tools/sam"))

@@ -77,13 +77,15 @@ def deploy(
 
 
 def _build_into(finished: Path, project: Project) -> None:
-    with tempfile.TemporaryDirectory(dir=finished.parent, prefix="unfinished-") as unfinished:
-        target = Path(unfinished) / "made"
-        target.mkdir()
+    # Beside the place where it will be: the built template leads to files of the checkout by relative paths.
+    unfinished = Path(tempfile.mkdtemp(dir=finished.parent, prefix="unfinished-"))
+    try:
         # Not cached: `make build` may be using the cache, which is the checkout's, at this moment.
-        command = [SAM, "build", *project.settings, "--no-cached", "--build-dir", target / "build"]
-        run(command, _environment(None), project.folder, Path(unfinished) / "build.log")
-        target.rename(finished)
+        command = [SAM, "build", *project.settings, "--no-cached", "--build-dir", unfinished / "build"]
+        run(command, _environment(None), project.folder, unfinished / "build.log")
+        unfinished.rename(finished)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _environment(endpoint: str | None) -> dict[str, str]:

@@ -1,42 +1,36 @@
-"""CloudWatch's part in alarms, as far as the local one lacks it.
+"""What CloudWatch would know of a local stack, which the local AWS does not publish, and its alarms, to be judged.
 
-It keeps metrics, those of Lambda's invocations included, but does not read them out of logs, knows no dimensions when
-it judges, and never takes missing data for a reason. So the points are taken from the real logs to its PutMetricData,
-and each alarm is judged here by what was deployed: metric, dimensions, statistic, period, threshold and comparison.
+The metrics of the functions are read out of their logs, as CloudWatch does. Of Lambda's own, the local AWS counts
+Errors and Throttles of invocations over its API; Invocations and Duration are in the logs. There are none of SQS. What
+takes longer than a test may is brought by it: as what goes on, or as what AWS would publish then.
 """
 
 import json
-import operator
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.stack import STACK_NAME
+from tests.cloudwatch import MINUTE, Alarm, Metric, Metrics
+from tests.template import ROOT, load, of_type
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
-
     from infra.local.stack import LocalStack
 
 FUNCTIONS = ("IntakeFunctionName", "PollerFunctionName", "CopierFunctionName", "AnnouncerFunctionName")
-MINUTE = timedelta(minutes=1)
-_BREACHES: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "LessThanThreshold": operator.lt,
-}
-_OVER_MINUTES: dict[str, Callable[[list[float]], float]] = {"Sum": sum, "Maximum": max}
+WRITTEN = of_type("AWS::CloudWatch::Alarm", load(ROOT / "infra/observability.yaml"))
+_REPORT = re.compile(r"^REPORT RequestId: \S+\s+Duration: ([\d.]+) ms")
 
 
 @dataclass(frozen=True)
 class Point:
-    """One metric of one line of a log; a line may hold several values of it."""
+    """Values of a metric at a time in epoch seconds; a line of a log may hold several."""
 
-    namespace: str
-    name: str
-    dimensions: dict[str, str]
-    at: datetime
-    values: list[float]
+    metric: Metric
+    at: float
+    values: tuple[float, ...]
 
 
 def logged(stack: "LocalStack") -> Iterator[Point]:
@@ -44,56 +38,77 @@ def logged(stack: "LocalStack") -> Iterator[Point]:
     for function in FUNCTIONS:
         for line in stack.logs(function):
             if '"_aws"' in line:
-                yield from _points(json.loads(line))
+                yield from _embedded(json.loads(line))
 
 
-def _points(line: dict[str, Any]) -> Iterator[Point]:
-    at = datetime.fromtimestamp(line["_aws"]["Timestamp"] / 1000, UTC)
+def _embedded(line: dict[str, Any]) -> Iterator[Point]:
+    at = line["_aws"]["Timestamp"] / 1000
     for directive in line["_aws"]["CloudWatchMetrics"]:
         (names,) = directive["Dimensions"]
+        dimensions = frozenset((name, line[name]) for name in names)
         for metric in directive["Metrics"]:
             value = line[metric["Name"]]
             values = value if isinstance(value, list) else [value]
-            yield Point(directive["Namespace"], metric["Name"], {name: line[name] for name in names}, at, values)
+            yield Point(Metric(directive["Namespace"], metric["Name"], dimensions), at, tuple(values))
 
 
-def take_to_cloudwatch(stack: "LocalStack") -> None:
-    for point in logged(stack):
-        dimensions = [{"Name": name, "Value": value} for name, value in point.dimensions.items()]
-        stack.aws.cloudwatch.put_metric_data(
-            Namespace=point.namespace,
-            MetricData=[
-                {"MetricName": point.name, "Dimensions": dimensions, "Timestamp": point.at, "Values": point.values}  # type: ignore[typeddict-item]
-            ],
-        )
+def published(stack: "LocalStack") -> Iterator[Point]:
+    """Yield what Lambda would have published of the functions so far."""
+    for output in FUNCTIONS:
+        function = stack.outputs[output]
+        for at, line in _timed_log(stack, function):
+            if found := _REPORT.match(line):
+                yield Point(of_function("Invocations", function), at, (1,))
+                yield Point(of_function("Duration", function), at, (float(found[1]),))
+        for name in ("Errors", "Throttles"):
+            yield from _counted(stack, of_function(name, function))
 
 
-def deployed(stack: "LocalStack") -> "dict[str, MetricAlarmTypeDef]":
-    """Return the alarms of the stack by their logical names."""
-    found = stack.aws.cloudwatch.describe_alarms(AlarmNamePrefix=f"{STACK_NAME}-Observability-")["MetricAlarms"]
-    return {alarm["AlarmName"].split("-")[-2]: alarm for alarm in found}
+def of_function(name: str, function: str) -> Metric:
+    return Metric("AWS/Lambda", name, frozenset({("FunctionName", function)}))
 
 
-def was_raised(stack: "LocalStack", alarm: "MetricAlarmTypeDef", since: datetime, until: datetime) -> bool:
-    """Tell whether an alarm would have been raised between two times, judged each minute as CloudWatch does."""
-    period = timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
-    statistic = alarm["Statistic"]
+def of_queue(name: str, queue: str) -> Metric:
+    return Metric("AWS/SQS", name, frozenset({("QueueName", queue)}))
+
+
+def _timed_log(stack: "LocalStack", function: str) -> Iterator[tuple[float, str]]:
+    settings = stack.aws.functions.get_function_configuration(FunctionName=function)["LoggingConfig"]
+    for page in stack.aws.logs.get_paginator("filter_log_events").paginate(logGroupName=settings["LogGroup"]):
+        for event in page["events"]:
+            yield from ((event["timestamp"] / 1000, line) for line in event["message"].splitlines())
+
+
+def _counted(stack: "LocalStack", metric: Metric) -> Iterator[Point]:
+    now = datetime.now(UTC)
     answer = stack.aws.cloudwatch.get_metric_statistics(
-        Namespace=alarm["Namespace"],
-        MetricName=alarm["MetricName"],
-        Dimensions=alarm["Dimensions"],
-        StartTime=since - period,
-        EndTime=until + MINUTE,
-        Period=60,
-        Statistics=[statistic],
+        Namespace=metric.namespace,
+        MetricName=metric.name,
+        Dimensions=[{"Name": name, "Value": value} for name, value in metric.dimensions],
+        StartTime=now - timedelta(hours=3),
+        EndTime=now + timedelta(minutes=1),
+        Period=MINUTE,
+        Statistics=["Sum"],
     )
-    minutes = {point["Timestamp"]: float(point[statistic]) for point in answer["Datapoints"]}
-    moments = (since + MINUTE * step for step in range((until - since) // MINUTE + 2))
-    return any(_breaches(alarm, [v for at, v in minutes.items() if end - period < at <= end]) for end in moments)
+    return (Point(metric, point["Timestamp"].timestamp(), (point["Sum"],)) for point in answer["Datapoints"])
 
 
-def _breaches(alarm: "MetricAlarmTypeDef", values: list[float]) -> bool:
-    if not values:
-        return alarm["TreatMissingData"] == "breaching"
-    value = _OVER_MINUTES[alarm["Statistic"]](values)
-    return _BREACHES[alarm["ComparisonOperator"]](value, alarm["Threshold"])
+def going_on(points: Iterable[Point], since: float, until: float, minutes: int) -> Iterator[Point]:
+    """Yield what was published between two times, and the same for so many minutes more."""
+    chosen = [point for point in points if since <= point.at <= until]
+    return (replace(point, at=point.at + MINUTE * number) for point in chosen for number in range(minutes))
+
+
+def metrics_of(points: Iterable[Point]) -> Metrics:
+    metrics = Metrics()
+    for point in points:
+        metrics.add(point.metric, point.at, *point.values)
+    return metrics
+
+
+def deployed(stack: "LocalStack") -> dict[str, Alarm]:
+    """Return the alarms by their logical names, with what the deployed stack has given them to watch."""
+    stacks = stack.aws.cloudformation.describe_stacks()["Stacks"]
+    (parameters,) = [s["Parameters"] for s in stacks if s["StackName"].startswith(f"{STACK_NAME}-Observability-")]
+    given = {each["ParameterKey"]: each["ParameterValue"] for each in parameters}
+    return {name: Alarm.read(properties, given) for name, properties in WRITTEN.items()}

@@ -17,6 +17,16 @@ FAULT_SEED = 1
 EVENTS = Path(__file__).parents[2] / "events"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each deployed stack its tests: those of one stack run in one process, beside the others."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "stack_in_trouble" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("trouble"))
+        elif "stack_without_key" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("runbook" if item.path.stem == "test_runbook" else "stack"))
+
+
 @dataclass(frozen=True)
 class KeylessTick:
     before: Item

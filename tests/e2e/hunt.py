@@ -19,6 +19,12 @@ LEASE_SECONDS = 4
 HOLD_MILLISECONDS = 5000
 """So long a call is held, while its caller is killed."""
 
+
+def writing(attribute: str) -> dict[str, Any]:
+    """Return what lets a rule match only writes of an item that name this attribute."""
+    return {"operation": "UpdateItem", "body": f"contains(values(ExpressionAttributeNames), '{attribute}')"}
+
+
 READS: dict[str, dict[str, Any]] = {
     "Poller reads the key": {**by(POLLER), "operation": "GetParameter"},
     "Poller scans the index": {**by(POLLER), "operation": "Scan"},
@@ -27,14 +33,22 @@ READS: dict[str, dict[str, Any]] = {
 }
 WRITES: dict[str, dict[str, Any]] = {
     "Intake writes the item": {**by(INTAKE), "operation": "UpdateItem"},
+    "Poller plans rounds": {**by(POLLER), "operation": "SendMessageBatch"},
+    "Poller sends a copy": {**by(POLLER), "operation": "SendMessage"},
+    "Poller writes the lease": {
+        **by(POLLER),
+        "operation": "UpdateItem",
+        "body": "contains(to_string(ExpressionAttributeValues), 'COPYING')",
+    },
     "Poller writes the item": {**by(POLLER), "operation": "UpdateItem"},
-    "Poller invokes the Copier": {**by(POLLER), "operation": "Invoke"},
+    "Copier takes the lease": {**by(COPIER), **writing("copy_attempts")},
     "Copier puts the object": {**by(COPIER, **{"If-None-Match": "*"}), "operation": "PutObject"},
     "Copier begins an upload": by(COPIER, **{"x-amz-checksum-algorithm": ""}),
     "Copier uploads a part": by(COPIER, **{"Content-Length": str(PART_BYTES)}),
     "Copier completes an upload": by(COPIER, **COMPLETION),
     "Copier aborts an upload": {**by(COPIER), "operation": "DeleteObject"},
-    "Copier writes the item": {**by(COPIER), "operation": "UpdateItem"},
+    "Copier closes the task": {**by(COPIER), **writing("s3_uri")},
+    "Copier gives the lease back": {**by(COPIER), "operation": "UpdateItem"},
     "Announcer publishes": {**by(ANNOUNCER), "operation": "Publish"},
 }
 RECEIVING = "Copier receives a video"

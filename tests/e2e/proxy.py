@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from infra.local.aws import REGION
 from infra.local.stack import API_KEY_PARAMETER, LocalStack
+from tests.e2e.queues import DeployedQueue
 
 ACCOUNT = "000000000000"
 INTAKE, POLLER, COPIER, ANNOUNCER = FUNCTIONS = (
@@ -24,15 +25,13 @@ OF_AN_UPLOAD = {
 }
 COMPLETION = {"x-amz-mp-object-size": ""}
 """The header of what completes an upload."""
-NAMED = "IndexName == 'pending' || (TopicArn && contains(TopicArn, 'TaskEndedTopic'))"
-"""A rule tells with this which calls are about the index and the topic, which microburst does not say."""
 # All other actions are named like the operation.
 ACTIONS = {
     "HeadObject": ["GetObject", "ListBucket"],  # the latter, since a first look finds nothing, which must be a 404
     "CreateMultipartUpload": ["PutObject"],
     "UploadPart": ["PutObject"],
     "CompleteMultipartUpload": ["PutObject"],
-    "Invoke": ["InvokeFunction"],
+    "SendMessageBatch": ["SendMessage"],
 }
 
 
@@ -49,12 +48,6 @@ def by(function: str, **headers: str) -> dict[str, Any]:
     return {"headers": {"User-Agent": f"app/{function}", **headers}}
 
 
-def passes(function: str) -> dict[str, dict[str, Any]]:
-    """Return rules that let all calls of a function pass that were not matched before, and note them."""
-    named = {f"{function}, in the body": {**by(function), "body": NAMED}}
-    return named | {f"{function}, else": by(function)}
-
-
 class Proxy:
     """Lets calls fail by rules that have names, and counts by these names how often."""
 
@@ -63,7 +56,7 @@ class Proxy:
         self._faults = stack.faults
         self._rules: dict[int, tuple[str, dict[str, Any]]] = {}
         self._seen = 0.0
-        self._topic = stack.outputs["TaskEndedTopicArn"]
+        self._named = _named(stack)
         self.calls: set[Call] = set()
         for function in FUNCTIONS:
             name = stack.outputs[function]
@@ -77,8 +70,13 @@ class Proxy:
         self.collect()
         complete = dict(rules)
         for function in FUNCTIONS:
-            complete |= passes(function)
+            complete |= self.passes(function)
         self._rules |= zip(self._faults.set(list(complete.values())), complete.items(), strict=True)
+
+    def passes(self, function: str) -> dict[str, dict[str, Any]]:
+        """Return rules that let all calls of a function pass that were not matched before, and note them."""
+        named = {f"{function}, {arn}": {**by(function), "body": condition} for arn, condition in self._named.items()}
+        return named | {f"{function}, else": by(function)}
 
     def collect(self) -> Counter[str]:
         """Take in what happened since the last time, and return which rules fired."""
@@ -88,33 +86,41 @@ class Proxy:
                 self._seen = event["ts"]
                 name, rule = self._rules[event["rule_id"]]
                 if event["action"] == "match":
-                    self.calls.update(_calls(rule, event, self._topic))
+                    self.calls.update(_calls(rule["headers"]["User-Agent"].removeprefix("app/"), name, event))
                 else:
                     fired[name] += 1
         return fired
 
 
-def _calls(rule: dict[str, Any], event: dict[str, Any], topic: str) -> list[Call]:
-    function, service = rule["headers"]["User-Agent"].removeprefix("app/"), event["service"]
-    url = urlsplit(event["path"])
-    operation = event["operation"]
+def _named(stack: LocalStack) -> dict[str, str]:
+    """Return, by ARN, how to tell which calls are about what only their bodies name, and microburst does not."""
+    table, topic = stack.outputs["TasksTableName"], stack.outputs["TaskEndedTopicArn"]
+    queues = [DeployedQueue.of_rounds(stack), DeployedQueue.of_copies(stack)]
+    return {
+        f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}/index/pending": "IndexName == 'pending'",
+        topic: f"TopicArn == '{topic}'",
+        **{queue.arn: f"QueueUrl && ends_with(QueueUrl, '/{queue.name}')" for queue in queues},
+    }
+
+
+def _calls(function: str, rule: str, event: dict[str, Any]) -> list[Call]:
+    service, url, operation = event["service"], urlsplit(event["path"]), event["operation"]
     if "uploadId" in parse_qs(url.query):
         operation = OF_AN_UPLOAD.get(operation, operation)
-    actions = ACTIONS.get(operation, [operation])
-    resource = topic if service == "sns" and "body" in rule else _arn(url.path, "body" in rule, event)
+    named = rule.removeprefix(f"{function}, ")
+    resource = _arn(url.path, event) if named == "else" else named
     bucket = f"arn:aws:s3:::{event['resource']}"
+    actions = ACTIONS.get(operation, [operation])
     return [Call(function, f"{service}:{action}", bucket if action == "ListBucket" else resource) for action in actions]
 
 
-def _arn(path: str, of_index: bool, event: dict[str, Any]) -> str:  # noqa: FBT001 - it is a part of the name
+def _arn(path: str, event: dict[str, Any]) -> str:
     service, resource = event["service"], event["resource"]
     match service:
         case "s3":
             return f"arn:aws:s3:::{path.removeprefix('/')}"
         case "dynamodb":
-            local = f"table/{resource}" + ("/index/pending" if of_index else "")
-        case "lambda":
-            local = f"function:{path.split('/')[3]}"
+            local = f"table/{resource}"
         case "ssm" if API_KEY_PARAMETER.endswith(f"/{resource}"):  # the proxy tells the last part of the name only
             local = f"parameter{API_KEY_PARAMETER}"
         case _:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
 _SECONDS = 240
-_KEEP = "declare -p KEY_PARAMETER TABLE INTAKE POLLER COPIER ANNOUNCER; declare -f"
+_KEEP = "declare -p KEY_PARAMETER TABLE INTAKE POLLER COPIER ANNOUNCER CRASHES; declare -f"
 
 
 class Shell:

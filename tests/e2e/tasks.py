@@ -1,8 +1,9 @@
 """The tasks table of a deployed stack, as its users reach it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from infra.local.stack import LocalStack
 from shared.task_table import read_item
 
 type Item = dict[str, Any]
+
+BATCH = 25
+"""So many items DynamoDB takes at once."""
 
 
 class Tasks:
@@ -39,25 +43,24 @@ class Tasks:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         return {item["task_id"]: item for page in pages for item in map(read_item, page["Items"])}
 
-    def end_leases(self, items: Iterable[Item], seconds: int) -> None:
-        """Let leases older than so many seconds end now, though they last for longer than a test may.
+    def end_lease(self, item: Item) -> None:
+        """Let a lease end now, though it lasts for longer than a test may.
 
-        It is what time does: the Poller compares `lease_until` with its clock, and nothing else depends on it. The
-        condition leaves alone what has been written since, and a Copier that still works has a rival then.
+        It is what time does: `lease_until` is compared with the clock, and nothing else depends on it. The condition
+        leaves alone what has been written since, and a Copier that still works has a rival then.
         """
-        for item in items:
-            if item.get("handoff_at", time.time()) < time.time() - seconds and item["lease_until"] > time.time():
-                with suppress(self._dynamodb.exceptions.ConditionalCheckFailedException):
-                    self._dynamodb.update_item(
-                        TableName=self._table,
-                        Key={"task_id": {"S": item["task_id"]}},
-                        UpdateExpression="SET lease_until = :now",
-                        ConditionExpression="lease_until = :until",
-                        ExpressionAttributeValues={
-                            ":now": {"N": str(int(time.time()))},
-                            ":until": {"N": str(item["lease_until"])},
-                        },
-                    )
+        with suppress(self._dynamodb.exceptions.ConditionalCheckFailedException):
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"task_id": {"S": item["task_id"]}},
+                UpdateExpression="SET lease_until = :now",
+                ConditionExpression="lease = :word AND lease_until = :until",
+                ExpressionAttributeValues={
+                    ":now": {"N": str(int(time.time()))},
+                    ":word": {"S": item["lease"]},
+                    ":until": {"N": str(item["lease_until"])},
+                },
+            )
 
     def ids(self) -> list[str]:
         """Return the ids of all tasks in the table."""
@@ -68,14 +71,26 @@ class Tasks:
         """Delete an item, which cancels its task."""
         self._dynamodb.delete_item(TableName=self._table, Key={"task_id": {"S": task_id}})
 
+    def put_many(self, task_ids: Sequence[str]) -> None:
+        """Put the bare ids, as fast as DynamoDB takes them."""
+        for some in batched(task_ids, BATCH, strict=False):
+            requests = [{"PutRequest": {"Item": {"task_id": {"S": task_id}}}} for task_id in some]
+            assert not self._dynamodb.batch_write_item(RequestItems={self._table: requests})["UnprocessedItems"]  # type: ignore[dict-item]
+
     def wait_for(self, attribute: str, task_ids: Iterable[str], seconds: float) -> dict[str, Item]:
         """Return all items once each has `attribute`; where one does not get it, the test fails."""
+        return self.wait_until(lambda item: attribute in item, f"without {attribute}", task_ids, seconds)
+
+    def wait_until(
+        self, ready: Callable[[Item], bool], otherwise: str, task_ids: Iterable[str], seconds: float
+    ) -> dict[str, Item]:
+        """Return all items once each is `ready`; where one is not within `seconds`, the test fails."""
         deadline = time.monotonic() + seconds
         items = {task_id: self.get(task_id) for task_id in task_ids}
-        while missing := [item for item in items.values() if attribute not in item]:
+        while missing := [item for item in items.values() if not ready(item)]:
             if time.monotonic() > deadline:
                 statuses = ", ".join(f"{item.get('task_id')} ({item.get('status')})" for item in missing)
-                pytest.fail(f"after {seconds} s still without {attribute}: {statuses}", pytrace=False)
+                pytest.fail(f"after {seconds} s still {otherwise}: {statuses}", pytrace=False)
             time.sleep(0.5)
             items |= {item["task_id"]: self.get(item["task_id"]) for item in missing}
         return items

@@ -1,6 +1,7 @@
 """What `sam build` makes of the functions: it has to start fast on Lambda's read-only disk."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from infra.local import sam
 from infra.local.aws import without_aws
-from tests.template import FUNCTIONS
+from tests.template import FUNCTIONS, ROOT
 
 UNCHECKED_HASH = 0b01
 # Imports a handler and prints every file that Python had to compile for it.
@@ -67,8 +68,21 @@ def test_nothing_depends_on_the_machine_that_built_it(artifact: Path) -> None:
 
 
 def test_all_functions_share_one_zip(build: Path) -> None:
-    first, *others = (
-        {file.relative_to(f): file.read_bytes() for file in f.rglob("*") if file.is_file()}
-        for f in (build / function for function in FUNCTIONS)
-    )
+    first, *others = (contents(build / function) for function in FUNCTIONS)
     assert all(other == first for other in others)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_build_sees_nothing_but_the_folder_of_the_functions(build: Path, tmp_path: Path) -> None:
+    """`sam build --use-container` mounts this folder alone."""
+    folder, artifacts = tmp_path / "source", tmp_path / "artifacts"
+    shutil.copytree(ROOT / "functions", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    artifacts.mkdir()
+    command: list[str | Path] = ["make", "--silent", "--makefile", folder / "Makefile", "build-IntakeFunction"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "ARTIFACTS_DIR": str(artifacts)}
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+    assert contents(artifacts) == contents(build / "IntakeFunction")

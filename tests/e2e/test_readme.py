@@ -1,17 +1,17 @@
 """The README, typed by a newcomer on the local stack: every block that does not need AWS itself, in its order."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.notifications import seen_by_consumer
 from tests.e2e.shell import bash
 from tests.e2e.tasks import Item, Tasks
-from tests.readme import BLOCKS
+from tests.readme import BLOCKS, README
 from tests.template import ROOT
 
 if TYPE_CHECKING:
@@ -19,9 +19,24 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(600)
 
-PLACEHOLDERS = ("TASK_ID_1", "TASK_ID_2", "TASK_ID_3")
+PLACEHOLDERS = sorted(set(re.findall(r"TASK_ID_\d+", README)))
 # The files that a newcomer makes belong into the test's own folder.
-MAKE = f'make() {{ command make --no-print-directory -C {ROOT} "${{@/FILE=/FILE=$PWD/}}"; }}'
+MAKE = f"""
+make() {{
+  local word words=()
+  for word in "$@"; do
+    [[ $word == FILE=- ]] || word=${{word/#FILE=/FILE=$PWD/}}
+    words+=("$word")
+  done
+  command make --no-print-directory -C {ROOT} "${{words[@]}}"
+}}
+"""
+QUEUE = f"""
+aws cloudformation deploy --stack-name seedance-queue --template-file {ROOT}/infra/examples/queue.yaml \\
+  --parameter-overrides VideoStoredTopicArn="$TOPIC"
+"""
+COMMANDS = dict(re.findall(r"^\| `(make (\w+)[^`]*)` \|", README, re.MULTILINE))
+"""What the README has for every day."""
 PATIENCE_SECONDS = 240
 
 
@@ -37,7 +52,6 @@ def typed(stack: "LocalStack", tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 def script(folder: Path, ids: dict[str, str]) -> str:
-    (folder / "infra").symlink_to(ROOT / "infra")
     lines = [MAKE]
     for number, block in enumerate(BLOCKS):
         code = block.code
@@ -56,35 +70,47 @@ def script(folder: Path, ids: dict[str, str]) -> str:
 def test_every_task_of_the_readme_is_stored(typed: dict[str, Item]) -> None:
     assert {item["status"] for item in typed.values()} == {"SUCCESS"}
     keys = {str(item["s3_uri"]).split("/", 3)[3] for item in typed.values()}
-    assert len(typed) == len(keys) == len(PLACEHOLDERS) + 2
-    assert {"trailer/1.mp4", "trailer/2.mp4"} <= keys
+    assert len(typed) == len(keys) == len(PLACEHOLDERS) + 1
+    assert {"trailer/1.mp4", "lighthouse/1.mp4"} < keys
 
 
 def test_the_consumers_of_the_readme_hear_of_a_video(stack: "LocalStack", typed: dict[str, Item]) -> None:
     assert typed
     tasks = Tasks(stack)
+    bash(stack, QUEUE, {"TOPIC": stack.outputs["VideoStoredTopicArn"]})
+    queue = stack.outputs_of("seedance-queue")["QueueUrl"]
     task_id = tasks.put({"task_id": stack.cometapi.create(), "metadata": {"project": "trailer"}})
     tasks.wait_for("pending_since", [task_id], 30)
     stack.tick()
-    tasks.wait_for("ended_at", [task_id], PATIENCE_SECONDS)
-    key = f"videos/{task_id}.mp4"
-    for name in ("seedance-consumer", "seedance-queue"):
-        stack.outputs |= stack.outputs_of(name)
+    stored = tasks.wait_for("ended_at", [task_id], PATIENCE_SECONDS)[task_id]
 
-    def arrivals() -> int:
-        return seen_by_consumer(stack.logs("ConsumerFunctionName"))[key]
+    def arrivals() -> list[Item]:
+        arrived = json.loads(bash(stack, f"{MAKE}make arrivals JSON=1"))["arrived"]
+        return [video for video in arrived if video["s3_uri"] == stored["s3_uri"]]
 
-    assert eventually(arrivals) == 1
-    said = [line for line in stack.logs("ConsumerFunctionName") if task_id in line]
-    assert json.loads(said[0])["metadata"]["project"] == "trailer"
-    records = eventually(lambda: [r for r in received(stack) if r["s3"]["object"]["key"] == key])
-    assert len(records) == 1
+    assert [video["metadata"]["project"] for video in eventually(arrivals)] == ["trailer"]
+    said = bash(stack, f"python {ROOT}/infra/examples/read_queue.py {queue}").splitlines()
+    assert said.count(f"a video arrived: {stored['s3_uri']}") == 1
 
 
-def received(stack: "LocalStack") -> list[dict[str, Any]]:
-    url = stack.outputs["QueueUrl"]
-    messages = stack.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-    return [record for message in messages for record in json.loads(message["Body"]).get("Records", [])]
+def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], tmp_path: Path) -> None:
+    tasks, stored = Tasks(stack), min(typed)
+    ids = dict.fromkeys(COMMANDS.values(), stored) | {"cancel": tasks.put({"task_id": stack.cometapi.create()})}
+    tasks.wait_for("pending_since", [ids["cancel"]], 30)
+    # Without a terminal `make watch` would go on for ever.
+    more = {"watch": " JSON=1", "get": f" TO={tmp_path}"}
+    said = {
+        name: bash(stack, f"{MAKE}{command.replace('task_1', ids[name])}{more.get(name, '')}")
+        for command, name in COMMANDS.items()
+    }
+    assert set(said) == {"watch", "list", "show", "get", "retry", "cancel"}
+    assert json.loads(said["watch"])
+    assert said["show"].startswith(f"{stored} is SUCCESS")
+    assert (tmp_path / f"{stored}.mp4").stat().st_size == typed[stored]["size"]
+    assert said["retry"] == "1 task asked for again\n"
+    assert said["cancel"] == "1 task cancelled\n"
+    assert not tasks.get(ids["cancel"])
+    tasks.wait_until(lambda item: item["status"] == "SUCCESS", "not stored", [stored], PATIENCE_SECONDS)
 
 
 def eventually[T](find: Callable[[], T], seconds: float = 30) -> T:

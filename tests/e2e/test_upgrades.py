@@ -26,10 +26,13 @@ def test_a_change_that_is_deployed_while_tasks_are_pending_loses_none(stack: "Lo
     before = dict(stack.outputs)
     stack.deploy(sam.build(), PollIntervalSeconds="6", RetentionDays="7")
     pending += [tasks.put({"task_id": stack.cometapi.create()}) for _ in range(2)]
+    stack.tick()
     ended = tasks.wait_for("ended_at", pending, PATIENCE_SECONDS)
     assert {item["status"] for item in ended.values()} == {"SUCCESS"}
     assert stack.outputs.items() >= before.items()
     last = tasks.put({"task_id": stack.cometapi.create()})
+    tasks.wait_for("pending_since", [last], 30)
+    stack.tick()
     item = tasks.wait_for("ended_at", [last], PATIENCE_SECONDS)[last]
     assert item["expires_at"] - item["ended_at"] == 7 * 86400
 
@@ -41,6 +44,7 @@ def test_a_second_stack_lives_beside_the_first_and_leaves_its_data_when_it_goes(
     tasks, others = Tasks(stack), Tasks(stack, outputs["TasksTableName"])
     ours = tasks.put({"task_id": stack.cometapi.create()})
     theirs = others.put({"task_id": stack.cometapi.create()})
+    # Nobody asks for a tick here: its own schedule has to.
     item = others.wait_for("ended_at", [theirs], PATIENCE_SECONDS)[theirs]
     assert item["s3_uri"] == f"s3://{outputs['VideosBucketName']}/videos/{theirs}.mp4"
     tasks.wait_for("ended_at", [ours], PATIENCE_SECONDS)

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Unpack
 
 import pytest
@@ -12,11 +12,17 @@ from infra.local.cometapi import Expected
 from infra.local.cometapi.render import RenderOptions
 from infra.local.notifications import Notifications
 from infra.local.stack import LocalStack
+from shared.lifecycle import QUEUE_SECONDS
 from tests.e2e.proxy import Proxy
+from tests.e2e.queues import DeployedQueue
 from tests.e2e.tasks import Item, Tasks
 
 TICK_SECONDS = 15
-"""More often than the schedule, whose minutes a test has not got; ticks that overlap are a trouble of their own."""
+"""Beside those of the schedule, so that one that fails costs no minute; rounds that overlap are a trouble of their own.
+"""
+REDELIVERY_SECONDS = 10
+"""A message of a Copier that was killed comes back; so does one of a Copier that takes longer, which finds its word
+gone."""
 QUIET_SECONDS = 3
 
 
@@ -31,11 +37,14 @@ class Trial:
         self.stack = stack
         self.proxy = proxy
         self.tasks = Tasks(stack)
+        self.copies = DeployedQueue.of_copies(stack)
+        self.copies.redeliver_after(REDELIVERY_SECONDS)
         self.bucket = stack.outputs["VideosBucketName"]
         self.notifications = Notifications(stack.aws, stack.outputs["VideoStoredTopicArn"], self.bucket)
         self.items: dict[str, Item] = {}
         self.fired: Counter[str] = Counter()
         self.seconds = 0.0
+        self._leases: dict[str, tuple[str, float]] = {}
 
     def put(self, **options: Unpack[RenderOptions]) -> str:
         """Let CometAPI render a video and insert its task."""
@@ -46,7 +55,8 @@ class Trial:
     def run(self, seconds: float, lease_seconds: int, meanwhile: Callable[[Counter[str]], None] = nothing) -> None:
         """Follow all tasks to their ends, within so many seconds, or the test fails.
 
-        No lease is longer than `lease_seconds`; `meanwhile` is told each time which rules have fired.
+        No Copier's lease is longer than `lease_seconds`, and no lease without a message lasts; `meanwhile` is told each
+        time which rules have fired.
         """
         started = time.monotonic()
         ticks = 0
@@ -60,7 +70,7 @@ class Trial:
             fired = self.proxy.collect()
             self.fired += fired
             meanwhile(fired)
-            self.tasks.end_leases(pending, lease_seconds)
+            self._end_leases(pending, lease_seconds)
             time.sleep(0.3)
 
     def stored(self) -> dict[str, Expected]:
@@ -90,6 +100,18 @@ class Trial:
                 before, quiet_since = now, time.monotonic()
             time.sleep(0.2)
         return notifications.by_sns, notifications.by_eventbridge
+
+    def _end_leases(self, pending: Iterable[Item], seconds: int) -> None:
+        now = time.time()
+        messages = self.copies.messages()
+        for item in pending:
+            if item.get("lease_until", 0) <= now:
+                continue
+            word, since = self._leases.get(item["task_id"], ("", now))
+            if word != item["lease"]:
+                self._leases[item["task_id"]] = (item["lease"], now)
+            elif now - since > seconds and (messages == 0 or int(item["lease_until"]) - now < QUEUE_SECONDS / 2):
+                self.tasks.end_lease(item)
 
     def _pending(self) -> list[Item]:
         found = self.tasks.all()

@@ -10,23 +10,27 @@ from botocore.awsrequest import AWSRequest
 
 from copier import parts, video_host
 from copier.copy import Copier
-from copier.patience import Deadline, Patience
+from copier.video import HostRules
 from copier.video_bucket import StoredVideo, VideoBucket
-from copier.video_host import HostRules
+from copier.video_host import Source
+from copier.watch import Deadline, Patience
 from infra.local.cometapi import SimulatedCometApi
-from shared.task import Task, default_s3_key
+from shared.task import DEFAULT_S3_KEY, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_s3 import S3Client
 
+    from shared.api_key import ApiKey
+
 KIB = 1024
 MIB = 1024 * KIB
 BUCKET = "videos"
 PROMPT = Patience(retry_delays=(0.01,) * 5)
 # Only for hosts that are slow on purpose: on a busy machine an honest one may be silent for as long.
-IMPATIENT = replace(PROMPT, silence_seconds=0.3, window_seconds=0.3)
+SOON_BORED = replace(PROMPT, connect_seconds=0.3, silence_seconds=0.3)
+SOON_JUDGING = replace(PROMPT, window_seconds=0.2)
 
 
 class CopyShop:
@@ -38,7 +42,8 @@ class CopyShop:
         self.s3.create_bucket(Bucket=BUCKET)
         self.calls: list[str] = []
         self.before: dict[str, Callable[[], None]] = {}
-        self.fresh_urls: list[str] = []
+        self.content_route = ""
+        self.key: ApiKey | None = None
         self.max_video_bytes = 1 << 40
         self.allow_insecure = True
         self.patience = PROMPT
@@ -51,6 +56,7 @@ class CopyShop:
 
     def __exit__(self, *_: object) -> None:
         self.s3.meta.events.unregister("before-call.s3", self._note)
+        assert self.comet_api.authorizations.keys() <= {"create", "retrieve", "content"}
 
     def _note(self, model: Any, **_: object) -> None:
         self.calls.append(model.name)
@@ -61,20 +67,29 @@ class CopyShop:
 
     def copy(self, task: Task | str, url: str | None = None, seconds: float = 60) -> StoredVideo:
         wanted = self.task(task) if isinstance(task, str) else task
-        return self.copier().copy(wanted, url or self.comet_api.video_url(wanted.task_id), Deadline(seconds))
+        source = self.source(wanted.task_id, url)
+        return self.copier().copy(wanted, source, Deadline(seconds))
+
+    def copy_last_frame(self, task: Task | str, url: str, seconds: float = 60) -> str:
+        wanted = self.task(task) if isinstance(task, str) else task
+        return self.copier().copy_last_frame(wanted, url, Deadline(seconds))
+
+    def source(self, task_id: str, url: str | None = None) -> Source:
+        """Return where a task's video is, and where its content route is for whoever has the key."""
+        return Source(
+            url or self.comet_api.video_url(task_id),
+            self.content_route or self.comet_api.content_url(task_id),
+            self.key,
+        )
 
     def copier(self) -> Copier:
         rules = HostRules(
             max_video_bytes=self.max_video_bytes, allow_insecure=self.allow_insecure, patience=self.patience
         )
-        return Copier(VideoBucket(self.s3, BUCKET), rules, self._fresh_url)
-
-    def _fresh_url(self, task_id: str) -> str:
-        self.fresh_urls.append(task_id)
-        return self.comet_api.video_url(task_id)
+        return Copier(VideoBucket(self.s3, BUCKET), rules)
 
     def stored(self, task_id: str) -> Any:
-        return self.s3.get_object(Bucket=BUCKET, Key=default_s3_key(task_id))
+        return self.s3.get_object(Bucket=BUCKET, Key=DEFAULT_S3_KEY.replace("{task_id}", task_id))
 
     def has_stored(self, task_id: str) -> bool:
         """Tell whether the bucket holds exactly the bytes of a task's video."""
@@ -89,8 +104,8 @@ class CopyShop:
 
 def patience_with(video: object, retries: int = 5) -> Patience:
     """Return the patience that a test has with a video's behaviour: none with one that stalls or drips."""
-    is_slow = any(word in str(video) for word in ("stall", "drip"))
-    return replace(IMPATIENT if is_slow else PROMPT, retry_delays=(0.01,) * retries)
+    patience = SOON_BORED if "stall" in str(video) else SOON_JUDGING if "drip" in str(video) else PROMPT
+    return replace(patience, retry_delays=(0.01,) * retries)
 
 
 def moto_takes_bytes_only(session: boto3.Session) -> None:
@@ -117,6 +132,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "WHOLE_BYTES", 128 * KIB)
     monkeypatch.setattr(parts, "LARGE_BYTES", 256 * KIB)
     monkeypatch.setattr(parts, "LONG_RANGE_BYTES", 16 * KIB)
+    monkeypatch.setattr(parts, "CONNECTION_BYTES", 8 * KIB)
     for module in (parts, video_host):
         monkeypatch.setattr(module, "FIRST_RANGE_BYTES", 8 * KIB)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)

@@ -27,8 +27,10 @@ class StrangeHost(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, talk: Talk, certificate: Path | None = None) -> None:
+    def __init__(self, talk: Talk, certificate: Path | None = None, *, takes_key: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.takes_key = takes_key
+        self.waits_for_head = True
         self.talk = talk
         self.heads: list[str] = []
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
@@ -44,6 +46,21 @@ class StrangeHost(socketserver.ThreadingTCPServer):
     def __exit__(self, *_: object) -> None:
         self.shutdown()
         self.server_close()
+        assert self.takes_key or self.authorizations == [], "the key must not go to strangers"
+
+    @property
+    def origin(self) -> str:
+        return self.url.rpartition("/")[0]
+
+    @property
+    def targets(self) -> list[str]:
+        """What was asked for, byte for byte."""
+        return [head.split(" ")[1] for head in self.heads]
+
+    @property
+    def authorizations(self) -> list[str]:
+        """Every Authorization header that came."""
+        return re.findall(r"(?im)^authorization: *(.*?)\r$", "".join(self.heads))
 
     def handle_error(self, *_: object) -> None:
         """Clients hang up on strangers, that is what the tests are about."""
@@ -58,7 +75,7 @@ class _Handler(socketserver.BaseRequestHandler):
             connection = self.server.tls.wrap_socket(connection, server_side=True)
         with suppress(OSError), connection:
             head = b""
-            while not head.endswith(b"\r\n\r\n"):
+            while self.server.waits_for_head and not head.endswith(b"\r\n\r\n"):
                 head += connection.recv(1)
             self.server.heads.append(head.decode())
             self.server.talk(connection, head.decode())

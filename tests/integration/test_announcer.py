@@ -1,13 +1,13 @@
-"""The Announcer over records of the stream: each ending is told once, and nothing else is."""
+"""The Announcer over records of the stream: each ending is told once, in order, and nothing else is."""
 
 import json
 import os
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from announcer import handler as announcer
 from tests.template import ROOT
@@ -21,6 +21,7 @@ EVENT = json.loads((ROOT / "events/ended.json").read_text())
 CONTEXT: Any = SimpleNamespace(
     function_name="a", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="id"
 )
+TOLD = ["task_stored", "task_failed", "task_invalid", "task_invalid_again"]
 
 
 class Subscriber:
@@ -33,6 +34,9 @@ class Subscriber:
         messages = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
         return [json.loads(message["Body"]) for message in messages]
 
+    def tasks(self) -> list[str]:
+        return [json.loads(body["Message"])["task_id"] for body in self.heard()]
+
 
 @pytest.fixture
 def subscriber(aws: None, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Subscriber]":  # noqa: ARG001
@@ -42,22 +46,47 @@ def subscriber(aws: None, monkeypatch: pytest.MonkeyPatch) -> "Iterator[Subscrib
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     monkeypatch.setenv("TASK_ENDED_TOPIC", topic)
-    announcer._sns.cache_clear()  # noqa: SLF001
+    announcer._tools.cache_clear()  # noqa: SLF001
     yield Subscriber(sqs, queue)
-    announcer._sns.cache_clear()  # noqa: SLF001
+    announcer._tools.cache_clear()  # noqa: SLF001
 
 
-def test_every_ending_is_announced_once(subscriber: Subscriber) -> None:
+def records(*images: dict[str, Any]) -> dict[str, Any]:
+    """Return an event of tasks that ended so, each under its own sequence number from 11 on."""
+    found = []
+    for number, image in enumerate(images, 11):
+        record = deepcopy(EVENT["Records"][1])
+        record["eventID"] = record["dynamodb"]["SequenceNumber"] = str(number)
+        task_id = {"task_id": {"S": f"task_{number}"}}
+        record["dynamodb"] |= {
+            "Keys": task_id,
+            "NewImage": {**task_id, "ended_at": {"N": "1776567700"}, **image},
+            "OldImage": {**task_id, "pending_since": {"N": "1776567600"}},
+        }
+        found.append(record)
+    return {"Records": found}
+
+
+def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    return {name: value for line in lines for name, value in line.items()}
+
+
+def test_every_ending_is_announced_once_and_in_order(subscriber: Subscriber) -> None:
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": []}
     invalid = {"code": "invalid_item", "message": "s3_key must be a string."}
     refused = {"code": "content", "message": "The prompt was refused."}
     uri = "s3://videos/videos/task_stored.mp4"
+    nothing = {"error": None, "s3_uri": None, "result": None}
     assert [json.loads(body["Message"]) for body in subscriber.heard()] == [
-        {"task_id": "task_stored", "status": "SUCCESS", "error": None, "s3_uri": uri},
-        {"task_id": "task_failed", "status": "FAILED", "error": refused, "s3_uri": None},
-        {"task_id": "task_invalid", "status": "INVALID", "error": invalid, "s3_uri": None},
-        {"task_id": "task_invalid_again", "status": "INVALID", "error": invalid, "s3_uri": None},
-    ]
+        {
+            "task_id": "task_stored", "status": "SUCCESS", "error": None, "s3_uri": uri,
+            "result": {"duration": 5, "usage": {"total_tokens": 246840}},
+        },
+        {**nothing, "task_id": "task_failed", "status": "FAILED", "error": refused},
+        {**nothing, "task_id": "task_invalid", "status": "INVALID", "error": invalid},
+        {**nothing, "task_id": "task_invalid_again", "status": "INVALID", "error": invalid},
+    ]  # fmt: skip
 
 
 def test_subscribers_can_filter_by_status(subscriber: Subscriber) -> None:
@@ -66,17 +95,86 @@ def test_subscribers_can_filter_by_status(subscriber: Subscriber) -> None:
     assert statuses == ["SUCCESS", "FAILED", "INVALID", "INVALID"]
 
 
-def test_what_cannot_be_announced_is_delivered_again(subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_failure_stops_the_batch_and_alone_is_delivered_again(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, _ = announcer._tools()  # noqa: SLF001
+    published: list[str] = []
+
+    def fail_on_the_third(params: dict[str, Any], **_: object) -> None:
+        published.append(json.loads(params["Message"])["task_id"])
+        if len(published) == 3:
+            params["TopicArn"] += "-gone"
+
+    client.meta.events.register("provide-client-params.sns.Publish", fail_on_the_third)
+    assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "3"}]}
+    assert published == TOLD[:3], "what comes behind it would be announced again"
+    assert subscriber.tasks() == TOLD[:2]
+    assert metrics_of(capsys)["AnnounceFailures"] == [1]
+    rest = {"Records": EVENT["Records"][2:]}
+    assert announcer.handler(rest, CONTEXT) == {"batchItemFailures": []}
+    assert subscriber.tasks() == TOLD[2:]
     monkeypatch.setenv("TASK_ENDED_TOPIC", f"{os.environ['TASK_ENDED_TOPIC']}-gone")
-    failed = announcer.handler(EVENT, CONTEXT)["batchItemFailures"]
-    assert [failure["itemIdentifier"] for failure in failed] == ["1", "2", "3", "4"]
+    announcer._tools.cache_clear()  # noqa: SLF001
+    assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert subscriber.heard() == []
 
 
-def test_a_batch_that_fails_whole_counts_as_an_error_of_the_function(
-    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "image",
+    [
+        {},  # an owner's own `ended_at`
+        {"status": {"N": "7"}},
+        {"status": {"S": ""}},
+        {"status": {"NULL": True}},
+        {"status": {"S": "FAILED"}, "error": {"B": b"bytes"}},
+        {"status": {"S": "FAILED"}, "error": {"SS": ["a", "b"]}},
+        {"status": {"S": "FAILED"}, "error": {"M": {"deep": {"L": [{"BS": [b"x"]}]}}}},
+        {"status": {"S": "FAILED"}, "error": {"N": "no number"}},
+        {"status": {"S": "FAILED"}, "error": {"XX": "of no type"}},
+        {"status": {"S": "FAILED"}, "error": {"S": "x" * 300_000}},
+    ],
+    ids=str,
+)
+def test_what_can_never_be_announced_keeps_nobody_back(
+    image: dict[str, Any],
+    subscriber: Subscriber,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("TASK_ENDED_TOPIC", f"{os.environ['TASK_ENDED_TOPIC']}-gone")
-    with pytest.raises(BatchProcessingError):
-        announcer.handler({"Records": EVENT["Records"][:3]}, CONTEXT)
+    event = records({"status": {"S": "SUCCESS"}}, image, {"status": {"S": "EXPIRED"}})
+    assert announcer.handler(event, CONTEXT) == {"batchItemFailures": []}
+    assert subscriber.tasks() == ["task_11", "task_13"]
+    assert metrics_of(capsys)["AnnounceRefused"] == [1]
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert vars(error)["event_id"] == "12"
+
+
+def test_numbers_are_jsons(subscriber: Subscriber) -> None:
+    numbers = [{"N": text} for text in ("7", "0.5", "-3", "1E+3", "9" * 38, "1E-130", "9.9E+125")]
+    event = records({"status": {"S": "FAILED"}, "result": {"L": numbers}})
+    assert announcer.handler(event, CONTEXT) == {"batchItemFailures": []}
+    (body,) = subscriber.heard()
+    assert json.loads(body["Message"])["result"][:5] == [7, 0.5, -3, 1000, int("9" * 38)]
+
+
+def test_without_its_setting_nothing_is_passed_over(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("TASK_ENDED_TOPIC")
+    assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "TASK_ENDED_TOPIC" in vars(error)["cause"]
+    assert subscriber.heard() == []
+
+
+def test_an_aws_that_does_not_answer_is_asked_again_later(
+    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(announcer, "CLIENT_CONFIG", None)
+    assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert vars(error)["cause"] == "EndpointConnectionError"
     assert subscriber.heard() == []

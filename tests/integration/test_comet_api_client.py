@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -18,11 +18,11 @@ import pytest
 import urllib3
 
 from infra.local.cometapi import RemoteCometApi, SimulatedCometApi, answers
-from shared.api_key import ssm_api_key
+from shared.api_key import ApiKey, ssm_api_key
 from shared.comet_api import (
     Answer,
-    ApiKey,
     CometApi,
+    Forbidden,
     KeyRejected,
     Misdirected,
     Report,
@@ -32,12 +32,15 @@ from shared.comet_api import (
     UnknownTask,
     Unreadable,
     client,
+    content_url,
+    normal_base,
 )
 from shared.comet_api.parser import MAX_BODY_BYTES
 from shared.errors import ConfigurationError
 from tests.integration.strange_host import StrangeHost, make_certificate, say
 
 WITH_URL = "SUCCESS with a URL"
+WITH_CONTENT = "SUCCESS with the content route"
 
 MEANINGS: dict[str | type[Answer], str] = {
     "SUBMITTED": "documented_submitted newer_queued envelope_not_start",
@@ -45,7 +48,8 @@ MEANINGS: dict[str | type[Answer], str] = {
         documented_in_progress newer_in_progress envelope_in_progress envelope_running_but_inner_done
         gateway_in_progress progress_float progress_percent progress_fraction progress_above_100 progress_negative
         progress_words progress_null progress_100_while_running progress_missing completed_at_while_running
-        model_differs id_missing status_padded utf8_bom not_a_number infinity gzipped
+        model_differs status_padded gzipped request_success_over_running
+        request_error_over_running
     """,
     "None": "status_word_unheard_of",
     WITH_URL: """
@@ -53,11 +57,13 @@ MEANINGS: dict[str | type[Answer], str] = {
         envelope_success_result_url envelope_success_inner_video_url envelope_success_content_video_url
         envelope_done_but_inner_running envelope_done_but_inner_failed envelope_inner_status_only
         gateway_completed_metadata_url success_top_level_url success_result_video_url success_without_completed_at
-        success_progress_below_100 success_id_missing
+        success_progress_below_100 success_id_missing success_with_usage success_with_last_frame
+        envelope_success_with_last_frame success_odd_usage success_usage_in_header request_success_over_success
     """,
+    WITH_CONTENT: "success_content_url",
     "SUCCESS": """
-        envelope_success_without_url success_without_url success_null_url success_empty_url success_url_is_an_object
-        success_url_is_not_a_url
+        documented_success_without_url envelope_success_without_url success_without_url success_null_url
+        success_empty_url success_url_is_an_object success_url_is_not_a_url
     """,
     "FAILED": """
         documented_failed envelope_failed failed_object_error failed_string_error failed_null_error
@@ -66,7 +72,7 @@ MEANINGS: dict[str | type[Answer], str] = {
     "ERROR": "documented_error",
     UnknownTask: "task_not_exist_flat task_not_exist_nested task_not_exist_nested_code",
     Unclear: "bad_request_flat bad_request_nested prompt_required not_found unprocessable",
-    KeyRejected: "unauthorized unauthorized_flat forbidden quota_exhausted",
+    KeyRejected: "unauthorized unauthorized_flat forbidden quota_exhausted",  # from a key without a report
     Throttled: """
         throttled throttled_retry_after_seconds throttled_retry_after_date throttled_retry_after_nonsense
     """,
@@ -78,15 +84,21 @@ MEANINGS: dict[str | type[Answer], str] = {
     Unreadable: """
         envelope_empty envelope_of_another_task id_of_another_task status_missing status_null status_number
         empty_object error_in_200 html nothing json_list json_number json_string json_null json_true not_utf8
-        nested_too_deeply integer_of_10000_digits broken_json too_large endless gzip_bomb
+        nested_too_deeply integer_of_10000_digits broken_json too_large endless gzip_bomb status_error_without_id
+        status_expired_without_id status_success_without_id failed_id_missing request_success_over_nothing
+        id_missing utf8_bom not_a_number infinity
     """,
 }
 MEANING = {name: meaning for meaning, names in MEANINGS.items() for name in names.split()}
 SLOW = {"stall", "stall_in_body", "drip", "slow"}
 
 
+def client_of(base_url: str, read_key: Callable[[], str] = lambda: "sk-x", connections: int = 1) -> CometApi:
+    return CometApi(base_url, ApiKey(read_key), connections, allow_insecure=True)
+
+
 def api_of(comet_api: SimulatedCometApi | RemoteCometApi, base_url: str | None = None) -> CometApi:
-    return CometApi(base_url or comet_api.base_url, ApiKey(lambda _force: comet_api.api_key), connections=4)
+    return client_of(base_url or comet_api.base_url, lambda: comet_api.api_key, connections=4)
 
 
 @pytest.fixture
@@ -126,9 +138,55 @@ def test_an_answer_means(comet_api: SimulatedCometApi, name: str, request: pytes
         assert isinstance(found, meaning)
         return
     assert isinstance(found, Report), found
-    assert str(found.status) == meaning.removesuffix(" with a URL")
+    assert str(found.status) == meaning.split()[0]
     path = urlsplit(found.video_url).path if found.video_url else None
-    assert path == (f"/files/{task_id}.mp4" if meaning == WITH_URL else None)
+    paths = {WITH_URL: f"/files/{task_id}.mp4", WITH_CONTENT: f"/v1/videos/{task_id}/content"}
+    assert path == paths.get(meaning)
+
+
+RENDER = {
+    "usage": {"completion_tokens": 108_900, "total_tokens": 108_900}, "duration": 5, "resolution": "720p",
+    "ratio": "16:9", "framespersecond": 24, "seed": 58944,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "has_last_frame"),
+    [
+        ("success_with_usage", RENDER, False),
+        ("success_with_last_frame", RENDER, True),
+        ("envelope_success_with_last_frame", RENDER, True),
+        ("success_usage_in_header", {"usage": {"completion_tokens": 1234, "total_tokens": 1234}}, False),
+        ("success_odd_usage", {}, False),
+        ("documented_success", {}, False),
+        ("documented_in_progress", {}, False),
+    ],
+)
+def test_a_report_says_what_the_render_was(
+    comet_api: SimulatedCometApi, name: str, result: dict[str, object], *, has_last_frame: bool
+) -> None:
+    task_id = comet_api.create(answers=[name])
+    found = api_of(comet_api).ask(task_id)
+    assert isinstance(found, Report)
+    assert found.result == result
+    path = urlsplit(found.last_frame_url).path if found.last_frame_url else None
+    assert path == (f"/frames/{task_id}" if has_last_frame else None)
+
+
+def test_the_content_route_is_where_the_simulator_has_it(comet_api: SimulatedCometApi) -> None:
+    task_id = comet_api.create(answers=["success_content_url"])
+    api = api_of(comet_api)
+    found = api.ask(task_id)
+    assert isinstance(found, Report)
+    assert found.video_url == api.content_url(task_id) == content_url(comet_api.base_url + "/v1", task_id)
+
+
+@pytest.mark.parametrize("length", [8192, 8193, 20_000])
+def test_a_url_of_any_length_is_reported(comet_api: SimulatedCometApi, length: int) -> None:
+    url = "https://v.volces.com/a.mp4?".ljust(length, "s")
+    found = api_of(comet_api).ask(comet_api.create(answers=[{"name": "documented_success", "video_url": url}]))
+    assert isinstance(found, Report)
+    assert found.video_url == url
 
 
 def test_an_answer_may_take_its_time(comet_api: SimulatedCometApi) -> None:
@@ -173,6 +231,9 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(comet_api: SimulatedCom
     assert (request.operation, request.task_id, request.query) == ("retrieve", task_id, {})
 
 
+# --- Where it asks ---
+
+
 @pytest.mark.parametrize(
     "base_url",
     [
@@ -182,21 +243,52 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(comet_api: SimulatedCom
         "https://",
         "https://me:secret@host",
         "https://h?a=b",
+        "https://h/#secret",
         "http://[",
     ],
 )
 def test_a_base_url_that_is_none(base_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="CometApiBaseUrl") as raised:
-        CometApi(base_url, ApiKey(lambda _force: "sk-x"), connections=1)
-    assert "secret" not in str(raised.value)
+    for use in (client_of, lambda url: content_url(url, "task_x")):
+        with pytest.raises(ConfigurationError, match="CometApiBaseUrl") as raised:
+            use(base_url)
+        assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("base", ["", "/", "/proxy", "/proxy/"])
-def test_a_base_url_may_have_a_path(base: str) -> None:
-    with StrangeHost(say("HTTP/1.1 500 No\nContent-Length: 0")) as host:
-        origin = host.url.partition("/video.mp4")[0]
-        CometApi(origin + base, ApiKey(lambda _force: "sk-x"), connections=1).ask("task_x")
-    assert host.heads[0].startswith(f"GET {base.rstrip('/')}/v1/videos/task_x HTTP/1.1\r\n")
+@pytest.mark.parametrize(
+    ("base_url", "normal"),
+    [
+        ("https://api.cometapi.com", "https://api.cometapi.com"),
+        ("https://api.cometapi.com/", "https://api.cometapi.com"),
+        ("https://api.cometapi.com/v1", "https://api.cometapi.com"),
+        ("https://api.cometapi.com/v1/", "https://api.cometapi.com"),
+        ("HTTPS://API.CometAPI.com//v1//", "https://api.cometapi.com"),
+        ("https://h:8443/proxy", "https://h:8443/proxy"),
+        ("https://h:8443/proxy/v1/", "https://h:8443/proxy"),
+        ("https://h/v1/v1", "https://h/v1"),
+        ("https://h/proxyv1", "https://h/proxyv1"),
+        ("https://[::1]:9/v1", "https://[::1]:9"),
+    ],
+)
+def test_a_base_url_may_end_in_v1_or_not(base_url: str, normal: str) -> None:
+    assert normal_base(base_url, allow_insecure=False).url == normal
+    assert content_url(base_url, "task_x") == f"{normal}/v1/videos/task_x/content"
+    assert client_of(base_url).content_url("task_x") == f"{normal}/v1/videos/task_x/content"
+    assert content_url(base_url, "a/../b?c#d ü") == f"{normal}/v1/videos/a%2F..%2Fb%3Fc%23d%20%C3%BC/content"
+
+
+def test_plain_http_is_refused_where_nobody_allowed_it() -> None:
+    with pytest.raises(ConfigurationError, match="in clear"):
+        CometApi("http://api.cometapi.com", ApiKey(lambda: "sk-x"), connections=1)
+    with pytest.raises(ConfigurationError, match="in clear"):
+        normal_base("HTTP://api.cometapi.com/v1", allow_insecure=False)
+    assert normal_base("http://127.0.0.1:80/v1", allow_insecure=True).url == "http://127.0.0.1:80"
+
+
+@pytest.mark.parametrize("base", ["", "/", "/proxy", "/proxy/", "/v1", "/v1/", "/proxy/v1"])
+def test_the_path_that_is_asked(base: str) -> None:
+    with StrangeHost(say("HTTP/1.1 500 No\nContent-Length: 0"), takes_key=True) as host:
+        client_of(host.url.partition("/video.mp4")[0] + base).ask("task_x")
+    assert host.heads[0].startswith(f"GET {'/proxy' if 'proxy' in base else ''}/v1/videos/task_x HTTP/1.1\r\n")
 
 
 def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +296,7 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
     with StrangeHost(say("HTTP/1.1 200 OK"), make_certificate(tmp_path)) as host:
         origin = host.url.partition("/video.mp4")[0]
-        found = CometApi(origin, ApiKey(lambda _force: "sk-x"), connections=1).ask("task_x")
+        found = CometApi(origin, ApiKey(lambda: "sk-x"), connections=1).ask("task_x")
     assert found == Unavailable(reason="SSLError")
     assert host.heads == []
 
@@ -277,14 +369,14 @@ def test_no_answer_takes_much_memory(distant: RemoteCometApi) -> None:
 
 
 class KeyStore:
-    """Notes how the key was read."""
+    """Gives out one key after the other, the last one again and again, and counts."""
 
     def __init__(self, *keys: str) -> None:
         self.keys = list(keys)
-        self.forced: list[bool] = []
+        self.reads = 0
 
-    def read(self, force: bool) -> str:  # noqa: FBT001
-        self.forced.append(force)
+    def read(self) -> str:
+        self.reads += 1
         return self.keys.pop(0) if len(self.keys) > 1 else self.keys[0]
 
 
@@ -301,19 +393,19 @@ def test_a_redirect_does_not_get_the_key(comet_api: SimulatedCometApi, name: str
 
 def test_a_key_that_is_accepted_is_read_once(comet_api: SimulatedCometApi) -> None:
     store = KeyStore(comet_api.api_key)
-    api = CometApi(comet_api.base_url, ApiKey(store.read), connections=1)
-    assert store.forced == []
+    api = client_of(comet_api.base_url, store.read, connections=1)
+    assert store.reads == 0
     for _ in range(3):
         assert isinstance(api.ask(comet_api.create()), Report)
-    assert store.forced == [False]
+    assert store.reads == 1
 
 
 def test_a_rejected_key_is_read_again_once_and_the_new_one_used(comet_api: SimulatedCometApi) -> None:
     store = KeyStore("sk-old", comet_api.api_key)
-    api = CometApi(comet_api.base_url, ApiKey(store.read), connections=1)
+    api = client_of(comet_api.base_url, store.read, connections=1)
     for _ in range(3):
         assert isinstance(api.ask(comet_api.create()), Report)
-    assert store.forced == [False, True]
+    assert store.reads == 2
     assert [request.headers["authorization"] for request in comet_api.requests] == [
         "Bearer sk-old",
         *[f"Bearer {comet_api.api_key}"] * 3,
@@ -323,10 +415,39 @@ def test_a_rejected_key_is_read_again_once_and_the_new_one_used(comet_api: Simul
 @pytest.mark.parametrize(("keys", "questions"), [(["sk-dead"], 1), (["sk-old", "sk-dead"], 2)])
 def test_a_key_that_stays_rejected_is_told(comet_api: SimulatedCometApi, keys: list[str], questions: int) -> None:
     store = KeyStore(*keys)
-    found = CometApi(comet_api.base_url, ApiKey(store.read), connections=1).ask(comet_api.create())
+    found = client_of(comet_api.base_url, store.read, connections=1).ask(comet_api.create())
     assert found == KeyRejected(message="Invalid token", request_id=found.request_id)
-    assert store.forced == [False, True]
+    assert store.reads == 2
     assert len(comet_api.requests) == questions
+
+
+def test_a_key_that_is_nowhere_is_told_with_the_way_to_store_it(aws: None) -> None:  # noqa: ARG001
+    with pytest.raises(ConfigurationError, match=r"/key \(ParameterNotFound\).* put-parameter .*--name /key "):
+        ssm_api_key("/key").value()
+
+
+def test_a_store_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=r"/key \(EndpointConnectionError\)"):
+        ssm_api_key("/key").value()
+
+
+def test_a_key_that_was_stored_anew_is_used(aws: None, comet_api: SimulatedCometApi) -> None:  # noqa: ARG001
+    ssm = boto3.client("ssm")
+    ssm.put_parameter(Name="/key", Value="sk-old", Type="SecureString")
+    key = ssm_api_key("/key")
+    assert key.value() == "sk-old"
+    ssm.put_parameter(Name="/key", Value=f" {comet_api.api_key}\n", Type="SecureString", Overwrite=True)
+    assert key.value() == "sk-old"
+    key.expire()
+    assert key.value() == comet_api.api_key
+    ssm.delete_parameter(Name="/key")
+    key.expire()
+    assert key.value() == comet_api.api_key
 
 
 @pytest.mark.parametrize("key", ["sk-secret\nsk-secret", "sk-secret…", "sk-secret\x00", "sk-secret sk-secret"])
@@ -336,7 +457,7 @@ def test_a_key_that_no_header_can_carry_is_never_sent_nor_told(
     key: str,
 ) -> None:
     boto3.client("ssm").put_parameter(Name="/key", Value=key, Type="SecureString")
-    api = CometApi(comet_api.base_url, ssm_api_key("/key"), connections=1)
+    api = CometApi(comet_api.base_url, ssm_api_key("/key"), connections=1, allow_insecure=True)
     with pytest.raises(ConfigurationError, match="/key") as raised:
         api.ask(comet_api.create())
     assert "secret" not in "".join(traceback.format_exception(raised.value))
@@ -345,7 +466,7 @@ def test_a_key_that_no_header_can_carry_is_never_sent_nor_told(
 
 def test_many_threads_read_a_rotated_key_once(comet_api: SimulatedCometApi) -> None:
     store = KeyStore(comet_api.api_key, "sk-rotated")
-    api = CometApi(comet_api.base_url, ApiKey(store.read), connections=16)
+    api = client_of(comet_api.base_url, store.read, connections=16)
     task_id = comet_api.create()
     assert isinstance(api.ask(task_id), Report)
     comet_api.api_key = "sk-rotated"
@@ -357,14 +478,85 @@ def test_many_threads_read_a_rotated_key_once(comet_api: SimulatedCometApi) -> N
 
     with ThreadPoolExecutor(16) as threads:
         assert all(isinstance(found, Report) for found in threads.map(ask, range(16)))
-    assert store.forced == [False, True]
+    assert store.reads == 2
 
 
 def test_many_threads_read_a_dead_key_once(comet_api: SimulatedCometApi) -> None:
     store = KeyStore("sk-dead")
-    api = CometApi(comet_api.base_url, ApiKey(store.read), connections=16)
+    api = client_of(comet_api.base_url, store.read, connections=16)
     comet_api.latency = 0.2
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(api.ask, [comet_api.create() for _ in range(16)]))
     assert {type(answer) for answer in answers} == {KeyRejected}
-    assert store.forced == [False, True]
+    assert store.reads == 2
+
+
+# --- What a key is worth ---
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The client's time of day, to be set."""
+    now = [time.time()]
+    monkeypatch.setattr("shared.comet_api.client.time.time", lambda: now[0])
+    yield now
+    monkeypatch.undo()
+
+
+def test_a_key_is_proven_by_a_report_on_any_task_for_15_minutes(
+    comet_api: SimulatedCometApi, clock: list[float]
+) -> None:
+    good, refused, silent = comet_api.create(), comet_api.create(answers="forbidden"), comet_api.create(answers="html")
+    api = api_of(comet_api)
+    assert isinstance(api.ask(refused), KeyRejected)
+    assert isinstance(api.ask(silent), Unreadable)
+    assert isinstance(api.ask(refused), KeyRejected)
+    reported_at = clock[0]
+    assert isinstance(api.ask(good), Report)
+    for age, meaning in ((0, Forbidden), (900, Forbidden), (901, KeyRejected)):
+        clock[0] = reported_at + age
+        found = api.ask(refused)
+        assert type(found) is meaning, age
+        assert getattr(found, "key_reported_at", reported_at) == reported_at
+    assert isinstance(api.ask(good), Report)
+    assert isinstance(api.ask(refused), Forbidden)
+
+
+def test_a_refusal_of_a_task_has_no_key_read_and_is_asked_once(comet_api: SimulatedCometApi) -> None:
+    store = KeyStore(comet_api.api_key)
+    api = client_of(comet_api.base_url, store.read)
+    api.ask(comet_api.create())
+    comet_api.forget_requests()
+    found = api.ask(comet_api.create(answers="quota_exhausted"))
+    assert isinstance(found, Forbidden)
+    assert found.message == "user quota is not enough"
+    assert (store.reads, len(comet_api.requests)) == (1, 1)
+
+
+def test_a_key_that_is_rejected_is_never_a_trouble_of_the_task(comet_api: SimulatedCometApi) -> None:
+    api = api_of(comet_api)
+    api.ask(comet_api.create())
+    assert isinstance(api.ask(comet_api.create(answers="unauthorized")), KeyRejected)
+
+
+def test_a_denial_tells_when_this_very_key_got_a_report(comet_api: SimulatedCometApi, clock: list[float]) -> None:
+    store = KeyStore(comet_api.api_key, "sk-other")
+    key = ApiKey(store.read)
+    api = CometApi(comet_api.base_url, key, connections=1, allow_insecure=True)
+    task_id, first = comet_api.create(), clock[0]
+
+    def denied() -> float | None:
+        found = api.ask("task_nobody")
+        assert isinstance(found, UnknownTask)
+        return found.key_reported_at
+
+    assert denied() is None
+    api.ask(task_id)
+    clock[0] += 100_000
+    assert denied() == first
+    # The same parameter now holds a key of another account: what the old one was told proves nothing of it.
+    key.expire()
+    comet_api.api_key = "sk-other"
+    assert denied() is None
+    api.ask(task_id)
+    assert denied() == clock[0]

@@ -3,15 +3,19 @@
 import hashlib
 import socket
 import time
+from dataclasses import replace
 from decimal import Decimal
 from threading import Barrier
 
 import pytest
 
 from copier.parts import WHOLE_BYTES
-from copier.patience import OutOfTime
+from copier.watch import OutOfTime
+from infra.local.cometapi import video_behaviours
 from infra.local.cometapi.footage import Recut, Synthetic
+from infra.local.cometapi.reply import Ending, Reply
 from infra.local.cometapi.script import Steps
+from infra.local.cometapi.video_ranges import no_etag, no_ranges
 from shared.errors import CopyInterrupted, VideoRefused
 from tests.integration.copying import BUCKET, KIB, CopyShop, patience_with, shrink
 from tests.integration.strange_host import StrangeHost, say, serve
@@ -188,6 +192,19 @@ RECOVERING: dict[str, Steps] = {
     "every breakdown once": ["fine", "truncated", "reset", "stall", "drip", "error", "fine"],
     "too many requests": ["fine", {"name": "error", "status": 429, "times": 2}, "fine"],
     "half of each range": "shorter_range",
+    "more than each range": "longer_range",
+    "more than a range says, in chunks": "longer_chunked_range",
+    "the first bytes for each range": "from_the_beginning",
+    "another total with each range": "wrong_total",
+    "ranges without their place": "no_content_range",
+    "ranges of nobody knows how much": "unknown_total",
+    "a redirect to ftp": [{"name": "redirect", "to": "ftp://127.0.0.1/v.mp4"}, "fine"],
+    "a redirect to a file": [{"name": "redirect", "to": "file:///etc/passwd"}, "fine"],
+    "a redirect that cannot be read": [{"name": "redirect", "to": "//[::1"}, "fine"],
+    "a redirect to nowhere": ["redirect_nowhere", "fine"],
+    "a redirect without a host": "redirect_relative",
+    "a redirect with a body": "redirect_with_body",
+    "no bytes": ["empty", "fine"],
     "other ranges than asked for": "wrong_content_range",
     "no ranges after the first one": ["fine", "no_ranges"],
     "a page instead of a range": ["fine", "html_200", "fine"],
@@ -262,31 +279,102 @@ def test_a_range_in_chunks_that_holds_more_than_it_announces(shop: CopyShop, mon
     assert shop.stored("task_x")["Body"].read() == VIDEO
 
 
-# --- Expired URLs ---
+# --- Hosts that take no ranges, or not for long ---
+
+
+PICKY: dict[str, Steps] = {
+    "403 to a range": "refuses_ranges",
+    "404 to a range": {"name": "refuses_ranges", "status": 404},
+    "400 to a range": {"name": "refuses_ranges", "status": 400},
+    "416 to a range": {"name": "refuses_ranges", "status": 416},
+    "501 to a range": {"name": "refuses_ranges", "status": 501},
+    "403 to all ranges but the first": "refuses_further_ranges",
+    "URLs that expire between two ranges": [{"name": "fine", "times": 5}, "expired", "fine"],
+    "targets that are good for one request": "redirect_to_one_request",
+    "targets that are good for one request, and break off": [
+        {"name": "redirect_to_one_request", "times": 2},
+        "truncated",
+        "redirect_to_one_request",
+    ],
+    "ranges in chunks": "chunked_ranges",
+    "a weak ETag": "weak_etag",
+}
+
+
+@pytest.mark.parametrize("video", PICKY.values(), ids=PICKY.keys())
+@pytest.mark.parametrize("size", [5 * KIB, 100 * KIB, 300 * KIB])
+def test_a_host_that_takes_no_ranges(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: Steps, size: int) -> None:
+    shrink(monkeypatch)
+    task_id = shop.comet_api.create(video=video, size=size)
+    shop.copy(task_id)
+    assert shop.has_stored(task_id)
+
+
+def test_a_refused_range_costs_one_more_request(shop: CopyShop) -> None:
+    shop.copy(shop.comet_api.create(video="refuses_ranges"))
+    assert ["range" in request.headers for request in shop.comet_api.requests] == [True, False]
 
 
 @pytest.mark.parametrize("refusal", ["expired", "gone_404", "gone_410"])
-def test_an_expired_url_is_replaced_once(shop: CopyShop, refusal: str) -> None:
-    task_id = shop.comet_api.create(video=[refusal, "fine"])
-    shop.copy(task_id)
-    assert shop.has_stored(task_id)
-    assert shop.fresh_urls == [task_id]
-
-
-def test_a_url_that_expires_between_ranges(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink(monkeypatch)
-    task_id = shop.comet_api.create(video=[{"name": "fine", "times": 5}, "expired", "fine"], size=300 * KIB)
-    shop.copy(task_id)
-    assert shop.has_stored(task_id)
-    assert shop.fresh_urls == [task_id]
-
-
-def test_a_url_that_stays_expired(shop: CopyShop) -> None:
-    task_id = shop.comet_api.create(video="expired")
+def test_a_url_that_has_expired(shop: CopyShop, refusal: str) -> None:
+    task_id = shop.comet_api.create(video=refusal)
     with pytest.raises(CopyInterrupted) as interrupted:
         shop.copy(task_id)
     assert interrupted.value.code == "url_expired"
-    assert shop.fresh_urls == [task_id]
+    assert ["range" in request.headers for request in shop.comet_api.requests] == [True, False]
+
+
+def test_a_range_that_breaks_off_goes_on_where_it_was(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+    task_id = shop.comet_api.create(video=["truncated", "fine"], size=8 * KIB)
+    shop.copy(task_id)
+    assert shop.has_stored(task_id)
+    assert [request.headers["range"] for request in shop.comet_api.requests] == ["bytes=0-8191", "bytes=4096-8191"]
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_stream_that_breaks_off_goes_on_where_it_was(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """From a host without ranges, as long as its validator says that it is the same video."""
+    shrink(monkeypatch)
+    broken = {"name": "truncated", "times": every}
+    monkeypatch.setitem(video_behaviours.BEHAVIOURS, "truncated", lambda delivery: cut(no_ranges(delivery)))
+    task_id = shop.comet_api.create(video=[broken, "no_ranges"], size=300 * KIB)
+    shop.copy(task_id)
+    assert shop.has_stored(task_id)
+    assert shop.calls.count("CreateMultipartUpload") == 1
+    assert len(shop.comet_api.requests) == 1 + every
+
+
+def cut(reply: Reply) -> Reply:
+    length = reply.length or 0
+    return replace(reply, chunks=[b"".join(reply.chunks)[: length // 2]], ending=Ending.CLOSE)
+
+
+def test_a_stream_of_nobody_knows_which_video_is_begun_anew(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+    monkeypatch.setitem(video_behaviours.BEHAVIOURS, "truncated", lambda delivery: cut(no_etag(delivery.unranged())))
+    task_id = shop.comet_api.create(video=["truncated", "no_ranges"], size=300 * KIB)
+    shop.copy(task_id)
+    assert shop.has_stored(task_id)
+    assert shop.calls.count("CreateMultipartUpload") == 2
+
+
+# --- A video that changes ---
+
+
+@pytest.mark.parametrize("video", ["etag_on_first_only", "changes_in_silence"])
+@pytest.mark.parametrize("size", [100 * KIB, 300 * KIB])
+def test_a_range_without_a_validator_after_one_that_had_one(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: str, size: int
+) -> None:
+    shrink(monkeypatch)
+    task_id = shop.comet_api.create(video=video, size=size)
+    shop.copy(task_id)
+    footage = shop.comet_api.renders[task_id].footage
+    expected = Recut(footage) if video == "changes_in_silence" else footage
+    assert shop.stored(task_id)["Body"].read() == b"".join(expected.chunks(0, size))
 
 
 # --- Time ---

@@ -1,6 +1,7 @@
 """Whatever breaks, and wherever it breaks, neither a part of a video nor an unfinished upload is left behind."""
 
 import gc
+import socket
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from copier.patience import Deadline, OutOfTime
+from copier.watch import Deadline, OutOfTime
 from infra.local.cometapi import video_behaviours
 from infra.local.cometapi.delivery import Delivery
 from infra.local.cometapi.reply import Ending, Reply
@@ -29,6 +30,7 @@ OFFSETS = {
     "in the last part": SIZE - 1000,
     "last byte": SIZE - 1,
 }
+_create_connection = socket.create_connection
 S3_CALLS = ["HeadObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
 
 
@@ -72,6 +74,33 @@ def test_what_was_received_of_a_broken_video_is_let_go_at_once(shop: CopyShop, s
             with suppress(CopyInterrupted):
                 shop.copy(task_id)
         assert bytes_held_by("*/copier/parts.py") < 16 * KIB
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        *("fine", "no_ranges", "no_length", "refuses_ranges", "html_200", "error", "redirect_with_body", "reset"),
+        *("longer_chunked_range", "wrong_content_range", "etag_on_first_only", "truncated", "gzip_bomb"),
+    ],
+)
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_no_connection_outlives_a_copy(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: str, *, is_stored: bool
+) -> None:
+    opened: list[socket.socket] = []
+
+    def create_connection(*arguments: Any) -> socket.socket:
+        opened.append(_create_connection(*arguments))
+        return opened[-1]
+
+    task_id = shop.comet_api.create(video=video, size=SIZE)
+    shop.before = {} if is_stored else {"UploadPart": failing("UploadPart", 2)}
+    with without_garbage_collection():
+        monkeypatch.setattr(socket, "create_connection", create_connection)
+        with suppress(CopyInterrupted, ClientError):
+            shop.copy(task_id)
+        assert opened
+        assert {connected.fileno() for connected in opened} == {-1}
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """The Copier as Lambda calls it: what it writes about a task, and what it never writes anywhere."""
 
 import json
+import time
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from io import StringIO
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,14 +15,19 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 
 from copier import handler as copier
+from copier.copy import Copier
 from infra.local.cometapi import SimulatedCometApi
-from shared.task import Task
+from shared.errors import CopyInterrupted
+from shared.queues import CopyMessage
 from shared.task_table import TaskTable
 from tests.integration.conftest import TABLE
 from tests.integration.copying import BUCKET, moto_takes_bytes_only
+from tests.integration.strange_host import StrangeHost, say
 from tests.template import ROOT
 
 COMPLETED_AT = 1_760_000_000
+LEASE = "the-pollers-word"
+SAMPLE = json.loads((ROOT / "events/copy.json").read_text())
 SETTINGS = {
     "TASKS_TABLE": TABLE,
     "RETENTION_DAYS": "30",
@@ -49,14 +57,14 @@ class Office:
         return task_id
 
     def put(self, task_id: str, **attributes: Any) -> None:
-        item = {"task_id": task_id, "pending_since": COMPLETED_AT - 60, "status": "SUCCESS", "handoffs": 1}
+        item = {"task_id": task_id, "pending_since": COMPLETED_AT - 60, "status": "COPYING", "lease": LEASE}
         typed = {name: serialize(value) for name, value in {**item, **attributes}.items()}
         boto3.client("dynamodb").put_item(TableName=TABLE, Item=typed)
 
     def cancel(self, task_id: str) -> None:
         boto3.client("dynamodb").delete_item(TableName=TABLE, Key={"task_id": {"S": task_id}})
 
-    def invoke(self, event: Any, seconds: float = 900) -> None:
+    def invoke(self, event: Any, seconds: float = 900) -> Any:
         context: Any = SimpleNamespace(
             function_name="c",
             memory_limit_in_mb=512,
@@ -64,11 +72,22 @@ class Office:
             aws_request_id="id",
             get_remaining_time_in_millis=lambda: seconds * 1000,
         )
-        copier.handler(event, context)
+        answer = copier.handler(event, context)
         self.metrics += self.capsys.readouterr().out
+        return answer
 
-    def copy(self, task_id: str, seconds: float = 900) -> dict[str, Any]:
-        self.invoke({"task_id": task_id, "video_url": self.comet_api.video_url(task_id)}, seconds)
+    def message(self, task_id: str, **more: Any) -> CopyMessage:
+        said = {"lease": LEASE, "video_url": self.comet_api.video_url(task_id), **more}
+        return CopyMessage(task_id, **said)
+
+    def deliver(self, message: CopyMessage | str, seconds: float = 900) -> list[str]:
+        """Deliver a message, and return the ids of those that come back."""
+        body = message if isinstance(message, str) else message.body()
+        answer = self.invoke({"Records": [{**SAMPLE["Records"][0], "messageId": "m-1", "body": body}]}, seconds)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def copy(self, task_id: str, seconds: float = 900, **more: Any) -> dict[str, Any]:
+        assert self.deliver(self.message(task_id, **more), seconds) == []
         return self.item(task_id)
 
     def item(self, task_id: str) -> dict[str, Any]:
@@ -98,10 +117,12 @@ moto_takes_bytes_only(SESSION)
 @pytest.fixture
 def office(
     table: TaskTable,
-    comet_api: SimulatedCometApi,
+    lasting_comet_api: SimulatedCometApi,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Office]:
+    comet_api = lasting_comet_api
+    comet_api.forget_requests()
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     boto3.client("ssm").put_parameter(Name="/cometapi/api-key", Value=comet_api.api_key, Type="SecureString")
     for name, value in {**SETTINGS, "COMETAPI_BASE_URL": comet_api.base_url}.items():
@@ -152,10 +173,11 @@ def test_a_video_that_is_refused_ends_its_task(office: Office) -> None:
 
 def test_a_copy_that_is_interrupted_gives_the_lease_back(office: Office) -> None:
     item = office.copy(office.pending(video={"name": "error", "status": 451}))
-    assert item["status"] == "SUCCESS"
+    assert item["status"] == "COPYING"
     assert item["pending_since"]
     assert item["error"]["code"] == "http_451"
-    assert item["lease_until"] > item["updated_at"]
+    assert item["lease_until"] == item["updated_at"] + 60
+    assert item["copy_attempts"] == 1
     assert office.metric("CopyInterrupted") == 1
 
 
@@ -163,24 +185,10 @@ def test_too_little_time(office: Office) -> None:
     assert office.copy(office.pending(), seconds=10)["error"]["code"] == "out_of_time"
 
 
-def test_an_expired_url_is_replaced(office: Office) -> None:
-    task_id = office.pending(video=["expired", "fine"])
-    assert "s3_uri" in office.copy(task_id)
-    assert [r.path for r in office.comet_api.requests if r.path.startswith("/v1/")] == [f"/v1/videos/{task_id}"]
-
-
-@pytest.mark.parametrize("answer", ["html", "documented_in_progress"])
-def test_an_expired_url_that_cannot_be_replaced(office: Office, answer: str) -> None:
-    item = office.copy(office.pending(video="expired", answers=answer))
-    assert item["error"]["code"] == "url_expired"
-    assert item["pending_since"]
-
-
-def test_an_expired_url_without_a_key(office: Office) -> None:
-    boto3.client("ssm").delete_parameter(Name="/cometapi/api-key")
+def test_an_expired_url_is_not_replaced_here(office: Office) -> None:
     item = office.copy(office.pending(video="expired"))
-    assert item["error"]["code"] == "no_api_key"
-    assert "/cometapi/api-key" in item["error"]["message"]
+    assert item["error"]["code"] == "url_expired"
+    assert {request.operation for request in office.comet_api.requests} == {"video"}
 
 
 def test_a_bucket_that_is_gone(office: Office) -> None:
@@ -190,30 +198,109 @@ def test_a_bucket_that_is_gone(office: Office) -> None:
     assert item["pending_since"]
 
 
-def test_a_task_that_was_cancelled(office: Office) -> None:
-    task_id = office.comet_api.create()
-    office.invoke({"task_id": task_id, "video_url": office.comet_api.video_url(task_id)})
-    assert office.table.get(task_id) is None
+def test_a_bucket_that_hangs_leaves_time_for_a_note(office: Office) -> None:
+    answers = Event()
+
+    def hang(**_: object) -> None:
+        answers.wait(20)
+
+    events = copier._tools().copier.bucket.client.meta.events  # noqa: SLF001 - a client for all tests
+    events.register("before-call.s3.PutObject", hang)
+    started = time.monotonic()
+    item = office.copy(office.pending(), seconds=15.5)
+    events.unregister("before-call.s3.PutObject", hang)
+    answers.set()
+    assert item["error"]["code"] == "out_of_time"
+    assert item["lease_until"] == item["updated_at"] + 60
+    assert time.monotonic() - started < 5
+
+
+# --- The lease ---
+
+
+def test_a_copy_takes_the_lease_for_longer_than_it_can_last(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = office.pending(video="stall_before_headers")
+    seen: list[dict[str, Any]] = []
+
+    def look(*_: object) -> None:
+        seen.append(office.item(task_id))
+        raise CopyInterrupted("stopped", "Stopped.")
+
+    monkeypatch.setattr(Copier, "copy", look)
+    before = int(time.time())
+    office.copy(task_id, seconds=300)
+    (item,) = seen
+    assert item["lease"] not in {LEASE, ""}
+    assert item["copy_attempts"] == 1
+    assert before + 360 <= item["lease_until"] <= int(time.time()) + 360
+
+
+@pytest.mark.parametrize("state", ["cancelled", "ended", "another word", "no word"])
+def test_a_message_that_is_too_late(office: Office, state: str) -> None:
+    task_id = office.pending()
+    message = office.message(task_id)
+    match state:
+        case "cancelled":
+            office.cancel(task_id)
+        case "ended":
+            office.copy(task_id)
+        case "another word":
+            office.put(task_id, lease="another")
+        case _:
+            office.put(task_id, lease=7)
+    before = office.table.get(task_id)
+    office.comet_api.forget_requests()
+    assert office.deliver(message) == []
+    assert office.table.get(task_id) == before
     assert office.comet_api.requests == []
     assert "nothing to copy" in office.output
 
 
-def test_a_task_that_has_ended(office: Office) -> None:
-    task_id = office.pending()
+def test_a_message_that_comes_twice_is_copied_once(office: Office) -> None:
+    task_id = office.pending(video=[{"name": "error", "status": 451, "times": 2}, "fine"])
     first = office.copy(task_id)
-    office.comet_api.forget_requests()
     assert office.copy(task_id) == first
+    assert first["copy_attempts"] == 1
+
+
+def test_two_messages_at_the_same_moment(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = office.pending()
+    task = office.table.get(task_id)
+    office.copy(task_id)
+    office.put(task_id, lease="the-other-ones")
+    office.comet_api.forget_requests()
+    monkeypatch.setattr(TaskTable, "get", lambda *_: task)
+    assert office.deliver(office.message(task_id)) == []
+    assert "another message was faster" in office.output
     assert office.comet_api.requests == []
+
+
+def test_a_task_whose_lease_is_lost_meanwhile(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = office.pending()
+    copy = Copier.copy
+
+    def lose(*arguments: Any) -> Any:
+        office.put(task_id, lease="the-next-ones")
+        return copy(*arguments)
+
+    monkeypatch.setattr(Copier, "copy", lose)
+    item = office.copy(task_id)
+    assert (item["status"], item["lease"]) == ("COPYING", "the-next-ones")
+    assert "cancelled or replaced meanwhile" in office.output
 
 
 def test_a_task_that_is_cancelled_meanwhile(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     task_id = office.pending()
-    task = office.table.get(task_id)
-    office.cancel(task_id)
-    monkeypatch.setattr(TaskTable, "get", lambda _self, _task_id: task)
-    office.invoke({"task_id": task_id, "video_url": office.comet_api.video_url(task_id)})
+    copy = Copier.copy
+
+    def cancel(*arguments: Any) -> Any:
+        office.cancel(task_id)
+        return copy(*arguments)
+
+    monkeypatch.setattr(Copier, "copy", cancel)
+    office.deliver(office.message(task_id))
     assert "cancelled or replaced meanwhile" in office.output
-    assert "Item" not in boto3.client("dynamodb").get_item(TableName=TABLE, Key={"task_id": {"S": task_id}})
+    assert office.table.get(task_id) is None
 
 
 def test_a_task_that_was_put_again_after_its_video_was_stored(office: Office) -> None:
@@ -223,30 +310,98 @@ def test_a_task_that_was_put_again_after_its_video_was_stored(office: Office) ->
     assert office.copy(task_id)["etag"] == stored["etag"]
 
 
-@pytest.mark.parametrize("event", [{}, {"task_id": "task_x"}, {"task_id": "", "video_url": "x"}, [], None])
-def test_an_event_that_is_none(office: Office, event: Any) -> None:
-    office.invoke(event)
-    assert "events/copy.json" in office.output
-    assert office.metric("ConfigurationErrors") == 1
+# --- Messages and settings that are none ---
+
+
+@pytest.mark.parametrize("event", [{}, {"task_id": "task_x"}, {"Records": []}, {"Records": [{"body": "{}"}]}, [], None])
+def test_an_event_that_is_no_message(office: Office, event: Any) -> None:
+    assert office.invoke(event) == {"batchItemFailures": []}
+    assert office.metric("BadMessages") == 1
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"task_id": "task_x", "lease": "", "video_url": "x"}', "[" * 9999])
+def test_a_message_that_is_no_copy_is_gone(office: Office, body: str) -> None:
+    assert office.deliver(body) == []
+    assert '"message_id":"m-1"' in office.log.getvalue()
+    assert office.metric("BadMessages") == 1
 
 
 def test_a_missing_setting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDEOS_BUCKET")
     task_id = office.pending()
-    item = office.copy(task_id)
+    before = office.item(task_id)
+    assert office.deliver(office.message(task_id)) == ["m-1"]
     assert "VIDEOS_BUCKET" in office.output
-    assert "error" not in item
-    assert item["pending_since"]
+    assert office.metric("ConfigurationErrors") == 1
+    assert office.item(task_id) == before
+
+
+def test_a_base_url_that_is_none(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMETAPI_BASE_URL", "api.cometapi.com")
+    assert office.deliver(office.message(office.pending())) == ["m-1"]
+    assert "CometApiBaseUrl" in office.output
 
 
 def test_a_missing_table(office: Office) -> None:
     boto3.client("dynamodb").delete_table(TableName=TABLE)
-    office.invoke(json.loads((ROOT / "events/copy.json").read_text()))
+    assert office.invoke(SAMPLE)["batchItemFailures"] == [{"itemIdentifier": SAMPLE["Records"][0]["messageId"]}]
     assert "ResourceNotFoundException" in office.output
     assert office.metric("TableErrors") == 1
 
 
 def test_the_sample_event(office: Office) -> None:
-    event = json.loads((ROOT / "events/copy.json").read_text())
-    office.invoke(event)
-    assert Task.from_item(event).task_id in office.output
+    message = CopyMessage.read(SAMPLE["Records"][0]["body"])
+    office.invoke(SAMPLE)
+    assert message.task_id in office.output
+    assert message.last_frame_url
+
+
+# --- What the render was ---
+
+
+USAGE = {"completion_tokens": 40, "total_tokens": 42}
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        (USAGE, 42),
+        ({"completion_tokens": 40}, 40),
+        ({"total_tokens": "many", "completion_tokens": 40}, 40),
+        ({"total_tokens": Decimal("1e100")}, None),
+        ({"total_tokens": -1}, None),
+        ("42", None),
+        ([42], None),
+        (None, None),
+    ],
+)
+def test_tokens_are_counted_where_they_are_told(office: Office, usage: Any, tokens: int | None) -> None:
+    task_id = office.comet_api.create()
+    office.put(task_id, result={"usage": usage, "duration": 5})
+    item = office.copy(task_id)
+    assert office.metric("RenderTokens") == tokens
+    assert item["result"] == {"usage": usage, "duration": 5}
+
+
+@pytest.mark.parametrize("result", ["text", None, [1]])
+def test_a_result_that_is_none(office: Office, result: Any) -> None:
+    task_id = office.comet_api.create()
+    office.put(task_id, result=result)
+    assert office.copy(task_id)["status"] == "SUCCESS"
+
+
+def test_a_last_frame_is_noted_with_the_ending(office: Office) -> None:
+    task_id = office.comet_api.create()
+    office.put(task_id, result={"duration": 5})
+    with StrangeHost(say("HTTP/1.1 200 OK\nContent-Length: 12", b"\x89PNG\r\n\x1a\nabcd")) as host:
+        item = office.copy(task_id, last_frame_url=host.url)
+    assert item["result"] == {"duration": 5, "last_frame": f"s3://{BUCKET}/videos/{task_id}.last.png"}
+    assert item["status"] == "SUCCESS"
+
+
+def test_a_last_frame_that_is_none_is_a_word(office: Office) -> None:
+    task_id = office.comet_api.create()
+    office.put(task_id)
+    item = office.copy(task_id, last_frame_url="nonsense")
+    assert item["result"] == {"last_frame": "insecure_url"}
+    assert item["status"] == "SUCCESS"

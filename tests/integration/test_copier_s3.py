@@ -11,11 +11,11 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError
 
 from copier.copy import Copier
-from copier.part import Part
-from copier.parts import WHOLE_BYTES
-from copier.patience import Deadline
+from copier.parts import WHOLE_BYTES, Part
+from copier.video import HostRules
 from copier.video_bucket import S3_CONFIG, KeyTaken, Label, VideoBucket
-from copier.video_host import HostRules
+from copier.video_host import Source
+from copier.watch import Deadline
 from infra.local.aws import LocalAws
 from infra.local.cometapi import SimulatedCometApi
 from infra.local.ministack import MiniStack
@@ -42,8 +42,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["S3Client"]:
 @pytest.mark.parametrize("size", [WHOLE_BYTES, WHOLE_BYTES + 1])
 def test_s3_verified_the_checksum(s3: "S3Client", comet_api: SimulatedCometApi, size: int) -> None:
     task = Task.from_item({"task_id": comet_api.create(size=size)})
-    copier = Copier(VideoBucket(s3, BUCKET), HostRules(max_video_bytes=size, allow_insecure=True), str)
-    stored = copier.copy(task, comet_api.video_url(task.task_id), Deadline(60))
+    copier = Copier(VideoBucket(s3, BUCKET), HostRules(max_video_bytes=size, allow_insecure=True))
+    stored = copier.copy(task, Source(comet_api.video_url(task.task_id)), Deadline(60))
     found = s3.get_object(Bucket=BUCKET, Key=task.s3_key, ChecksumMode="ENABLED")
     body = found["Body"].read()
     assert body == comet_api.video_bytes(task.task_id)
@@ -51,7 +51,7 @@ def test_s3_verified_the_checksum(s3: "S3Client", comet_api: SimulatedCometApi, 
     assert found["ChecksumCRC32"]
     if size == WHOLE_BYTES:
         assert found["ChecksumCRC32"] == b64encode(zlib.crc32(body).to_bytes(4)).decode()
-    assert copier.copy(task, "https://gone.invalid/", Deadline(60)) == stored
+    assert copier.copy(task, Source("https://gone.invalid/"), Deadline(60)) == stored
 
 
 def test_bytes_that_changed_since_they_arrived_are_refused(s3: "S3Client") -> None:
@@ -93,7 +93,7 @@ def test_aws_is_sent_a_checksum_and_the_body_is_not_hashed_twice() -> None:
 
     def refuse(request: AWSPreparedRequest, **_: object) -> None:
         sent.append(request)
-        raise KeyTaken
+        raise KeyTaken("k")
 
     client = boto3.Session("a", "b", region_name="eu-west-1").client("s3", config=S3_CONFIG)
     client.meta.events.register("before-send.s3", refuse)

@@ -1,8 +1,9 @@
 """Intake over a real table schema: what is inserted becomes pending, whatever is delivered again is harmless."""
 
 import json
+import time
 from collections.abc import Iterator
-from pathlib import Path
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,12 @@ import boto3
 import pytest
 
 from intake import handler as intake
+from shared.task_table import TaskTable
 from tests.integration.conftest import TABLE
+from tests.template import ROOT
 
-EVENT = json.loads(Path("events/stream.json").read_text())
+EVENT = json.loads((ROOT / "events/stream.json").read_text())
+IDS = [record["dynamodb"]["Keys"]["task_id"]["S"] for record in EVENT["Records"]]
 CONTEXT: Any = SimpleNamespace(
     function_name="i", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="id"
 )
@@ -25,57 +29,146 @@ def _environment(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
             dynamodb.put_item(TableName=TABLE, Item=image)
     monkeypatch.setenv("TASKS_TABLE", TABLE)
     monkeypatch.setenv("RETENTION_DAYS", "30")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "SeedancePoller")
-    intake._table.cache_clear()  # noqa: SLF001
+    intake._tools.cache_clear()  # noqa: SLF001
     yield
-    intake._table.cache_clear()  # noqa: SLF001
+    intake._tools.cache_clear()  # noqa: SLF001
 
 
 def items() -> dict[str, dict[str, Any]]:
     return {str(i["task_id"]): dict(i) for i in boto3.resource("dynamodb").Table(TABLE).scan()["Items"]}
 
 
-def test_a_batch_of_everything() -> None:
-    assert intake.handler(EVENT, CONTEXT) == {"batchItemFailures": []}
+def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    return dict(metrics)
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if record.levelname == "ERROR"]
+
+
+def number_of(task_id: str) -> str:
+    return str(IDS.index(task_id) + 1)
+
+
+def failed(event: dict[str, Any]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in intake.handler(event, CONTEXT)["batchItemFailures"]]
+
+
+def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failed(EVENT) == []
     found = items()
-    for task_id in ("task_bare", "task_body", "task_put_again", "task_retried"):
+    admitted = ("task_bare", "task_body", "task_body_with_metadata", "task_put_again", "task_retried")
+    for task_id in admitted:
         assert found[task_id]["pending_since"]
         assert found[task_id]["status"] == "SUBMITTED"
-        assert "ended_at" not in found[task_id]
+        assert not found[task_id].keys() & {"ended_at", "expires_at", "reported_at", "lease"}
     assert found["task_put_again"]["project"] == "trailer"
     assert found["task_body"]["object"] == "video"
+    assert found["task_body_with_metadata"]["metadata"]["draft"] is True
     assert found["task_invalid"]["status"] == "INVALID"
     assert "task_deleted" not in found
+    metrics = metrics_of(capsys)
+    assert (sum(metrics["TasksAdmitted"]), sum(metrics["TasksInvalid"])) == (len(admitted), 1)
 
 
-def test_a_batch_delivered_twice_changes_nothing() -> None:
-    intake.handler(EVENT, CONTEXT)
+def test_a_batch_delivered_twice_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed(EVENT)
     before = items()
-    intake.handler(EVENT, CONTEXT)
+    later = time.time() + 60
+    monkeypatch.setattr("intake.handler.time", SimpleNamespace(time=lambda: later))
+    failed(EVENT)
     assert items() == before
 
 
 def test_a_deleted_item_is_not_brought_back(dynamodb: Any) -> None:
     dynamodb.delete_item(TableName=TABLE, Key={"task_id": {"S": "task_bare"}})
-    intake.handler(EVENT, CONTEXT)
+    failed(EVENT)
     assert "task_bare" not in items()
 
 
-def test_only_what_failed_is_delivered_again(dynamodb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_failure_is_delivered_again_logged_and_counted(
+    dynamodb: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     dynamodb.delete_table(TableName=TABLE)
-    failures = intake.handler(EVENT, CONTEXT)["batchItemFailures"]
-    assert {failure["itemIdentifier"] for failure in failures} == {"1", "2", "3", "4", "5"}
-    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    assert len(metrics["TableErrors"]) == 5
+    to_be_written = [number_of(task_id) for task_id in IDS if task_id not in {"task_pending", "task_deleted"}]
+    assert failed(EVENT) == to_be_written
+    metrics = metrics_of(capsys)
+    assert len(metrics["TableErrors"]) == len(metrics["IntakeFailures"]) == len(to_be_written)
+    assert [(error["event_id"], error["cause"]) for error in errors(caplog)] == [
+        (number, "ResourceNotFoundException") for number in to_be_written
+    ]
 
 
-def test_an_item_that_cannot_grow_keeps_nobody_back(dynamodb: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_table_that_does_not_answer_is_a_failure_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(intake, "CLIENT_CONFIG", None)
+    assert failed({"Records": EVENT["Records"][:1]}) == ["1"]
+    assert [error["cause"] for error in errors(caplog)] == ["EndpointConnectionError"]
+
+
+@pytest.mark.parametrize(
+    ("image", "cause"),
+    [({"notes": {"M": "my words"}}, "AttributeError"), ({"notes": {"XX": "my words"}}, "TypeError")],
+    ids=["map", "type"],
+)
+def test_a_failure_of_another_kind_is_no_secret(
+    image: dict[str, Any], cause: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    event = deepcopy(EVENT)
+    event["Records"][0]["dynamodb"]["NewImage"].update(image)
+    assert failed(event) == ["1"]
+    assert metrics_of(capsys)["IntakeFailures"] == [1]
+    (error,) = errors(caplog)
+    assert (error["event_id"], error["cause"]) == ("1", cause)
+    assert "my words" not in caplog.text, "what an item holds is its owner's"
+    assert items()["task_body"]["pending_since"], "the others are admitted"
+
+
+@pytest.mark.parametrize("missing", ["TASKS_TABLE", "RETENTION_DAYS"])
+def test_a_missing_setting_is_named_and_counted(
+    missing: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delenv(missing)
+    assert failed({"Records": EVENT["Records"][:1]}) == ["1"]
+    assert metrics_of(capsys)["ConfigurationErrors"] == [1]
+    assert [missing in error["cause"] for error in errors(caplog)] == [True]
+
+
+def test_an_item_that_cannot_grow_keeps_nobody_back(
+    dynamodb: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     item = {"task_id": {"S": "task_large"}, "notes": {"S": "x" * 404_950}}
     dynamodb.put_item(TableName=TABLE, Item=item)
     record = {"eventName": "INSERT", "eventID": "9", "dynamodb": {"SequenceNumber": "9", "NewImage": item}}
     event = {"Records": [{**EVENT["Records"][0], **record}, *EVENT["Records"]]}
-    assert intake.handler(event, CONTEXT) == {"batchItemFailures": []}
-    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert "put it again" in error.message
-    assert vars(error)["task_id"] == "task_large"
+    assert failed(event) == []
+    (error,) = errors(caplog)
+    assert "put it again" in error["message"]
+    assert error["task_id"] == "task_large"
+    assert len(metrics_of(capsys)["TableErrors"]) == 1
     assert items()["task_bare"]["pending_since"]
+
+
+def test_a_retry_takes_the_lease_from_whoever_copies(table: TaskTable) -> None:
+    item: dict[str, Any] = {
+        "task_id": "task_retried", "status": "RETRY", "pending_since": 5, "lease": "word", "lease_until": 9 * 10**9,
+        "copy_attempts": 3, "reported_at": 7,
+    }  # fmt: skip
+    boto3.resource("dynamodb").Table(TABLE).put_item(Item=item)
+    record = deepcopy(EVENT["Records"][IDS.index("task_retried")])
+    record["dynamodb"]["NewImage"] = {
+        **{name: {"N": str(value)} for name, value in item.items()},
+        **{name: {"S": str(item[name])} for name in ("task_id", "status", "lease")},
+    }
+    assert failed({"Records": [record]}) == []
+    task = table.get("task_retried")
+    assert task
+    assert (task.status, task.lease, task.lease_until, task.copy_attempts) == ("SUBMITTED", None, 0, 0)
+    assert task.reported_at == 7

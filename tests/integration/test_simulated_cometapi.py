@@ -15,6 +15,8 @@ import urllib3
 from cometapi import CometAPI
 
 from infra.local.cometapi import STATUS_WORDS, RemoteCometApi, SimulatedCometApi, Step, answers, video_behaviours
+from infra.local.cometapi.contents import CONTENTS
+from infra.local.cometapi.last_frames import LAST_FRAMES
 
 HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(5))
 IMPATIENT = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(0.1))
@@ -28,9 +30,9 @@ def comet_api() -> Iterator[SimulatedCometApi]:
         yield running
 
 
-def poll(comet_api: SimulatedCometApi, task_id: str) -> urllib3.BaseHTTPResponse:
-    headers = {"Authorization": f"Bearer {comet_api.api_key}"}
-    return HTTP.request("GET", f"{comet_api.base_url}/v1/videos/{task_id}", headers=headers, redirect=False)
+def poll(comet_api: SimulatedCometApi, path: str, key: str | None = None) -> urllib3.BaseHTTPResponse:
+    headers = {"Authorization": f"Bearer {key or comet_api.api_key}"}
+    return HTTP.request("GET", f"{comet_api.base_url}/v1/videos/{path}", headers=headers, redirect=False)
 
 
 def order(comet_api: SimulatedCometApi, **body: str) -> urllib3.BaseHTTPResponse:
@@ -222,6 +224,158 @@ def test_latency_delays_the_api(comet_api: SimulatedCometApi) -> None:
     assert time.monotonic() - start >= 0.1
 
 
+def test_a_fault_may_last_for_a_while(comet_api: SimulatedCometApi) -> None:
+    task_id = comet_api.create()
+    comet_api.fault("http_502", seconds=0.2)
+    assert poll(comet_api, task_id).status == 502
+    time.sleep(0.2)
+    assert poll(comet_api, task_id).status == 200
+
+
+def test_one_task_may_be_refused_in_the_apis_words(comet_api: SimulatedCometApi) -> None:
+    refused, other = comet_api.create(answers="quota_exhausted"), comet_api.create()
+    answer = poll(comet_api, refused)
+    assert (answer.status, answer.json()["error"]["code"]) == (403, "insufficient_user_quota")
+    assert answer.json()["error"]["message"].startswith("user quota is not enough (request id: ")
+    assert poll(comet_api, other).status == 200
+
+
+# --- The key of another account ---
+
+
+def test_a_foreign_key_is_valid_and_knows_none_of_our_tasks(comet_api: SimulatedCometApi) -> None:
+    ours, theirs = comet_api.create(), comet_api.create(foreign=True)
+    comet_api.foreign_key = "sk-foreign"
+    for path in (ours, f"{ours}/content"):
+        denied = poll(comet_api, path, "sk-foreign")
+        assert (denied.status, "task_not_exist" in denied.data.decode()) == (400, True)
+        assert poll(comet_api, path).status == 200
+    assert poll(comet_api, theirs, "sk-foreign").json()["status"] == "SUCCESS"
+    assert poll(comet_api, theirs).json()["code"] == "task_not_exist"
+    comet_api.foreign_key = ""
+    assert poll(comet_api, ours, "sk-foreign").status == 401
+    assert poll(comet_api, ours, " ").status == 401
+
+
+# --- What models have ---
+
+
+@pytest.mark.parametrize(
+    ("model", "answer", "has"),
+    [
+        ("doubao-seedance-2-0-fast", "documented_success", {"video_url"}),
+        ("doubao-seedance-2-0", "success_with_usage", {"video_url", "usage", "duration", "seed"}),
+        ("doubao-seedance-2-0-pro", "success_with_last_frame", {"video_url", "usage", "last_frame_url"}),
+        ("doubao-seedance-1-5-pro", "success_usage_in_header", {"video_url"}),
+        ("sora-2", "documented_success_without_url", set()),
+    ],
+)
+def test_a_success_has_what_its_model_has(comet_api: SimulatedCometApi, model: str, answer: str, has: set[str]) -> None:
+    task_id = order(comet_api, prompt="a cat", model=model).json()["id"]
+    reply = poll(comet_api, task_id)
+    body = reply.json()
+    assert body["status"] == "SUCCESS"
+    extras = {"video_url", "usage", "duration", "seed", "last_frame_url"}
+    assert body.keys() & extras >= has
+    assert ("usage" in body) == ("usage" in has)
+    assert ("video_url" in body) == ("video_url" in has)
+    assert ("X-New-Api-Usage" in reply.headers) == (answer == "success_usage_in_header")
+    assert comet_api.requests[-1].answer == answer
+    assert poll(comet_api, f"{task_id}/content").data == comet_api.video_bytes(task_id)
+
+
+def test_a_task_may_end_with_any_answer(comet_api: SimulatedCometApi) -> None:
+    task_id = comet_api.create(success={"name": "success_with_usage", "duration": "10"}, render_seconds=1000)
+    assert poll(comet_api, task_id).json()["status"] == "SUBMITTED"
+    comet_api.renders[task_id].created_at -= 1000
+    assert poll(comet_api, task_id).json()["duration"] == "10"
+    with pytest.raises(ValueError, match="no answer"):
+        comet_api.create(success="splendid")
+
+
+# --- The content route ---
+
+
+def test_the_content_route_serves_the_video_to_the_key_alone(comet_api: SimulatedCometApi) -> None:
+    task_id = comet_api.create(size=10_000)
+    url = f"{comet_api.base_url}/v1/videos/{task_id}/content"
+    video = poll(comet_api, f"{task_id}/content")
+    assert (video.status, video.headers["Content-Type"]) == (200, "video/mp4")
+    assert video.data == comet_api.video_bytes(task_id)
+    assert HTTP.request("GET", url).status == 401
+    assert poll(comet_api, f"{task_id}/content", "sk-wrong").status == 401
+    assert poll(comet_api, "task_nobody/content").status == 400
+    assert {request.operation for request in comet_api.requests} == {"content"}
+
+
+def test_the_content_route_is_early_until_the_render_is_done(comet_api: SimulatedCometApi) -> None:
+    task_id = comet_api.create(render_seconds=1000)
+    assert poll(comet_api, f"{task_id}/content").status == 404
+    comet_api.renders[task_id].created_at -= 1000
+    assert poll(comet_api, f"{task_id}/content").status == 200
+
+
+def test_contents_are_consumed_one_by_one(comet_api: SimulatedCometApi) -> None:
+    steps: list[Step] = ["not_yet", {"name": "not_yet", "status": 425}, {"name": "refused", "name_": ""}]
+    with pytest.raises(ValueError, match="name_"):
+        comet_api.create(content=steps)
+    task_id = comet_api.create(content=[*steps[:2], "refused", "redirect"], size=1000)
+    answers_given = [poll(comet_api, f"{task_id}/content") for _ in range(5)]
+    assert [answer.status for answer in answers_given] == [404, 425, 403, 302, 302]
+    assert download(answers_given[-1].headers["Location"]).data == comet_api.video_bytes(task_id)
+    comet_api.fault({"name": "page", "status": 502}, on="content")
+    assert poll(comet_api, f"{task_id}/content").status == 502
+    assert poll(comet_api, task_id).status == 200
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_every_content_can_be_asked_for(comet_api: SimulatedCometApi, name: str) -> None:
+    task_id = comet_api.create(content=[name])
+    headers = {"Authorization": f"Bearer {comet_api.api_key}"}
+    glance(name, f"{comet_api.base_url}/v1/videos/{task_id}/content", headers)
+    (request,) = comet_api.requests
+    assert (request.operation, request.answer) == ("content", name)
+    assert request.status != 500
+
+
+# --- Last frames ---
+
+
+def test_a_last_frame_is_a_picture_of_its_own(comet_api: SimulatedCometApi) -> None:
+    tasks = [comet_api.create(success="success_with_last_frame") for _ in range(2)]
+    frames = [download(poll(comet_api, task_id).json()["last_frame_url"]) for task_id in tasks]
+    assert [(frame.status, frame.headers["Content-Type"]) for frame in frames] == [(200, "image/png")] * 2
+    assert frames[0].data.startswith(b"\x89PNG\r\n\x1a\n")
+    assert frames[0].data != frames[1].data
+    for task_id, frame in zip(tasks, frames, strict=True):
+        expected = comet_api.expected_last_frame(task_id)
+        assert (expected.sha256, expected.size) == (hashlib.sha256(frame.data).hexdigest(), len(frame.data))
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("png", b"\x89PNG"), ("jpg", b"\xff\xd8\xff"), ("webp", b"RIFF"), ("html", b"<!DOCTYPE")]
+)
+def test_a_last_frame_may_be_another_thing(comet_api: SimulatedCometApi, name: str, start: bytes) -> None:
+    assert download(comet_api.last_frame_url(comet_api.create(last_frame=name))).data.startswith(start)
+
+
+def test_a_last_frame_needs_its_signature(comet_api: SimulatedCometApi) -> None:
+    url = comet_api.last_frame_url(comet_api.create())
+    assert download(url.partition("?")[0]).status == 403
+    assert download(comet_api.last_frame_url(comet_api.create(url_lifetime=0))).status == 403
+    assert download(comet_api.last_frame_url("task_nobody")).status == 404
+    comet_api.fault({"name": "refused", "status": 410}, on="last_frame")
+    assert download(url).status == 410
+
+
+@pytest.mark.parametrize("name", LAST_FRAMES)
+def test_every_last_frame_can_be_asked_for(comet_api: SimulatedCometApi, name: str) -> None:
+    glance(name, comet_api.last_frame_url(comet_api.create(last_frame=[name])), {})
+    (request,) = comet_api.requests
+    assert (request.operation, request.answer) == ("last_frame", name)
+    assert request.status != 500
+
+
 # --- The video host ---
 
 
@@ -387,6 +541,20 @@ def test_the_log_shows_who_was_sent_the_key(comet_api: SimulatedCometApi) -> Non
     assert comet_api.requests == []
 
 
+def test_every_authorization_header_is_remembered(comet_api: SimulatedCometApi) -> None:
+    task_id = comet_api.create()
+    url = poll(comet_api, task_id).json()["video_url"]
+    poll(comet_api, f"{task_id}/content")
+    poll(comet_api, f"{task_id}/content", "sk-wrong")
+    download(url)
+    download(comet_api.last_frame_url(task_id))
+    comet_api.forget_requests()
+    good, wrong = f"Bearer {comet_api.api_key}", "Bearer sk-wrong"
+    assert comet_api.authorizations == {"retrieve": {good: 1}, "content": {good: 1, wrong: 1}}
+    download(url, Authorization=good)
+    assert RemoteCometApi(comet_api.base_url, "").authorizations["video"] == {good: 1}
+
+
 def test_another_process_has_the_same_controls(comet_api: SimulatedCometApi) -> None:
     remote = RemoteCometApi(comet_api.base_url, comet_api.api_key)
     first, second = remote.create_many(2, answers=["html", "life"], size=1000)
@@ -398,8 +566,13 @@ def test_another_process_has_the_same_controls(comet_api: SimulatedCometApi) -> 
     remote.clear()
     assert poll(comet_api, first).json()["status"] == "SUCCESS"
     assert [request.answer for request in remote.requests] == ["throttled", "html", "documented_success"]
-    remote.configure(api_key="sk-new", latency=0.01)
-    assert (comet_api.api_key, comet_api.latency) == ("sk-new", 0.01)
+    remote.configure(api_key="sk-new", latency=0.01, foreign_key="sk-foreign")
+    assert (comet_api.api_key, comet_api.latency, comet_api.foreign_key) == ("sk-new", 0.01, "sk-foreign")
+    assert remote.expected_last_frame(first) == comet_api.expected_last_frame(first)
+    (theirs,) = remote.create_many(1, foreign=True, content="not_yet", last_frame="jpg", success="success_with_usage")
+    assert poll(comet_api, theirs, "sk-foreign").json()["seed"] == 58944
+    remote.fault("http_503", seconds=0)
+    assert poll(comet_api, first).status == 200
     with pytest.raises(ValueError, match="no answer 'nonsense'"):
         remote.create(answers=["nonsense"])
     with pytest.raises(ValueError, match="no option colour"):

@@ -1,34 +1,57 @@
 """Bugs to put into the functions, one at a time, to see that the simulation finds each of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any
+from math import inf
+from random import Random
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from copier import copy
-from copier.transfer import Inspection
+from announcer import handler as announcer
+from copier import copy, video_url
+from copier.answer import Answer as HostAnswer
 from copier.video_bucket import StoredVideo
+from intake import admission
+from poller import plan, worker
 from poller.round import Round
 from shared import lifecycle, task_table
-from shared.comet_api import Answer, Report, Unavailable
+from shared.api_key import ApiKey
+from shared.comet_api import Answer, CometApi, Report, Unavailable, UnknownTask
+from shared.lifecycle import Limits
+from shared.queues import CopyMessage, RoundMessage
 from shared.task import Change, HandOff, Status, Task
 from tests.simulation.s3 import S3
+from tests.simulation.weather import Trouble, Weather, draw
 
 type Patch = AbstractContextManager[object]
 
 _request = task_table.update_request
-_decide = lifecycle.decide
+_decide, _end, _is_certain, _begin = lifecycle.decide, lifecycle._end, lifecycle._is_certain, lifecycle.begin_copy  # noqa: SLF001 - to break
 _put, _complete = S3.put_object, S3.complete_multipart_upload
-_own, _hand_off, _end_from_copier = copy._own, Round._hand_off, lifecycle._end_from_copier  # noqa: SLF001 - to break
+_own, _hand_off, _redirected = copy._own, Round._hand_off, video_url.redirected  # noqa: SLF001 - see above
+_rounds, _announce = plan.rounds, announcer._announce  # noqa: SLF001 - see above
+_HOUR = 3600
+_admit = admission.admit
+_OF_THE_LAST_RUN = admission._OF_THE_LAST_RUN  # noqa: SLF001 - see above
 
 
-def _lease_dropped() -> Patch:
-    return patch("shared.lifecycle.LEASE_SECONDS", 0)
+def _constant(name: str, value: object) -> Callable[[], Patch]:
+    return lambda: patch(name, value)
 
 
-def _lease_too_short() -> Patch:
-    return patch("shared.lifecycle.LEASE_SECONDS", 600)
+def _changed(how: Callable[[HandOff], Change]) -> Callable[[], Patch]:
+    """Change what the Poller writes when it hands a video off."""
+
+    def decide(*arguments: Any) -> Change | None:
+        change = _decide(*arguments)
+        return how(change) if isinstance(change, HandOff) else change
+
+    return lambda: patch("poller.round.decide", decide)
+
+
+def _certain(is_certain: Callable[[Task, UnknownTask, int], bool]) -> Callable[[], Patch]:
+    return lambda: patch("shared.lifecycle._is_certain", is_certain)
 
 
 def _conditions_removed() -> Patch:
@@ -57,62 +80,89 @@ def _if_none_match_removed() -> Iterator[None]:
 
 
 def _closed_before_copied() -> Patch:
-    def settle(tools: Any, task_id: str, video_url: str, seconds: float) -> None:
-        from copier.handler import _now, _outcome  # noqa: PLC0415 - they meet the simulation's clock
+    def outcome(tools: Any, task: Task, *_: Any) -> Change:
+        from copier.handler import _now  # noqa: PLC0415 - it is the simulation's meanwhile
 
-        if task := tools.table.get(task_id):
-            stored = StoredVideo(f"s3://videos/{task.s3_key}", 1, "0", task_id)
-            tools.table.write(lifecycle.close(task, stored.uri, stored.size, stored.etag, _now(), tools.limits))
-            _outcome(tools, task, video_url, seconds)
+        said = {"s3_uri": f"s3://videos/{task.s3_key}", "size": 1, "etag": "0"}
+        return lifecycle.close(task, said, _now(), tools.limits)
 
-    return patch("copier.handler.settle", settle)
+    return patch("copier.handler._outcome", outcome)
 
 
-def _sent_before_recorded() -> Patch:
-    def settle(self: Any, task: Task, answer: Answer) -> None:
-        tools = self._tools
-        now = int(tools.clock.now())
-        change = _decide(task, answer, now, tools.limits)
-        if isinstance(change, HandOff):
-            tools.lambdas.copy(task.task_id, change.video_url)
-        if change:
-            tools.table.write(change)
+def _sent_after_recorded() -> Patch:
+    def hand_off(self: Any, change: HandOff) -> None:
+        word = f"{change.task_id} at {self._tools.now()}"
+        url = change.video_url or self._tools.api.content_url(change.task_id)
+        if self._tools.table.write(change.under(word)):
+            self._send(CopyMessage(change.task_id, word, url))
 
-    return patch.object(Round, "_settle", settle)
+    return patch.object(Round, "_hand_off", hand_off)
 
 
-def _hand_off_not_guarded() -> Patch:
-    def decide(*arguments: Any) -> Change | None:
-        change = _decide(*arguments)
-        if isinstance(change, HandOff):
-            return replace(change, expected={"pending_since": change.expected["pending_since"]})
-        return change
+def _begin_not_conditional() -> Patch:
+    def begin(*arguments: Any) -> Change:
+        return replace(_begin(*arguments), expected={})
 
-    return patch("poller.round.decide", decide)
+    return patch("copier.handler.begin_copy", begin)
+
+
+def _lease_of_a_copier_too_short() -> Patch:
+    def begin(task: Task, word: str, own: str, now: int, seconds: float) -> Change:
+        return _begin(task, word, own, now, seconds / 10)
+
+    return patch("copier.handler.begin_copy", begin)
 
 
 def _admitted_by_kind_of_event() -> Patch:
-    def passes(record: dict[str, Any]) -> bool:
-        return bool(record["eventName"] == "INSERT")
+    def passes(role: str, record: dict[str, Any]) -> bool:
+        return role == "announcer" or bool(record["eventName"] == "INSERT")
 
     return patch("tests.simulation.stream.passes", passes)
 
 
-def _not_found_at_once() -> Patch:
-    return patch("shared.lifecycle.NOT_FOUND_ANSWERS", 1)
+def _admitted_as_it_was() -> Patch:
+    """As if what is to be removed were looked up in the stream's image, which is older than the item."""
+
+    def admit(item: Any, *rest: Any) -> Change | None:
+        change = _admit(item, *rest)
+        return change and replace(change, remove=change.remove & item.keys())
+
+    return patch("intake.handler.admit", admit)
+
+
+def _key_known_by_name() -> Patch:
+    class Reported(dict[str, float]):
+        def get(self, _key: str, _default: Any = None) -> Any:
+            return max(self.values(), default=None)
+
+    made = CometApi.__init__
+
+    def make(self: Any, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
+        self._reported_at = Reported()
+
+    return patch.object(CometApi, "__init__", make)
+
+
+def _key_kept_for_ever() -> Patch:
+    def value(self: Any) -> str:
+        self._value = self._value or self._read()
+        return str(self._value)
+
+    return patch.object(ApiKey, "value", value)
 
 
 def _ended_tasks_changeable() -> Patch:
-    def end_from_copier(*arguments: Any) -> Change:
-        return replace(_end_from_copier(*arguments), expected={})
+    def end(task: Task, expected: Any, *rest: Any) -> Change:
+        return _end(task, {} if "lease" in expected and len(expected) == 1 else expected, *rest)
 
-    return patch("shared.lifecycle._end_from_copier", end_from_copier)
+    return patch("shared.lifecycle._end", end)
 
 
 def _generation_not_guarded() -> Patch:
     def decide(*arguments: Any) -> Change | None:
         change = _decide(*arguments)
-        unguarded = {"pending_since", "status"}
+        unguarded = {"pending_since", "status", "lease", "lease_until", "reported_at", "progress"}
         return change and replace(change, expected={n: v for n, v in change.expected.items() if n not in unguarded})
 
     return patch("poller.round.decide", decide)
@@ -140,12 +190,8 @@ def _others_object_accepted() -> Patch:
     return patch("copier.copy._own", own)
 
 
-def _short_video_accepted() -> Patch:
-    return patch.object(Inspection, "finish", lambda _: None)
-
-
 def _trouble_ends_tasks() -> Patch:
-    def decide(task: Task, answer: Answer, now: int, limits: lifecycle.Limits) -> Change | None:
+    def decide(task: Task, answer: Answer, now: int, limits: Limits) -> Change | None:
         if isinstance(answer, Unavailable):
             return lifecycle.end(task, Status.ERROR, {"code": "unavailable", "message": answer.reason}, now, limits)
         return _decide(task, answer, now, limits)
@@ -154,32 +200,137 @@ def _trouble_ends_tasks() -> Patch:
 
 
 def _url_logged() -> Patch:
-    def hand_off(self: Any, task: Task, video_url: str, now: int) -> None:
-        from poller.round import logger  # noqa: PLC0415 - it is the simulation's meanwhile
+    def hand_off(self: Any, change: HandOff) -> None:
+        from poller.round import logger  # noqa: PLC0415 - see _closed_before_copied
 
-        logger.info("handing off", task_id=task.task_id, video_url=video_url)
-        _hand_off(self, task, video_url, now)
+        logger.info("handing off", task_id=change.task_id, video_url=change.video_url)
+        _hand_off(self, change)
 
     return patch.object(Round, "_hand_off", hand_off)
 
 
-BUGS: dict[str, Callable[[], Patch]] = {
-    "lease-dropped": _lease_dropped,
-    "lease-too-short": _lease_too_short,
-    "conditions-removed": _conditions_removed,
-    "existence-not-checked": _existence_not_checked,
-    "if-none-match-removed": _if_none_match_removed,
-    "closed-before-copied": _closed_before_copied,
-    "sent-before-recorded": _sent_before_recorded,
-    "hand-off-not-guarded": _hand_off_not_guarded,
-    "admitted-by-kind-of-event": _admitted_by_kind_of_event,
-    "not-found-at-once": _not_found_at_once,
-    "ended-tasks-changeable": _ended_tasks_changeable,
-    "generation-not-guarded": _generation_not_guarded,
-    "progress-not-guarded": _progress_not_guarded,
-    "own-object-not-known": _own_object_not_known,
-    "others-object-accepted": _others_object_accepted,
-    "short-video-accepted": _short_video_accepted,
-    "trouble-ends-tasks": _trouble_ends_tasks,
-    "url-logged": _url_logged,
+def _key_to_strangers() -> Patch:
+    def redirected(url: Any, location: str, **how: Any) -> Any:
+        return replace(_redirected(url, location, **how), takes_key=url.takes_key)
+
+    return patch("copier.video_host.redirected", redirected)
+
+
+def _announcements_dropped() -> Patch:
+    def announce(record: dict[str, Any]) -> bool:
+        _announce(record)
+        return True
+
+    return patch("announcer.handler._announce", announce)
+
+
+def _windows_at_the_ticks_own_time() -> Patch:
+    """As if each tick asked what is due around its own time: a later one leaves a gap."""
+
+    def rounds(_minute: int, started: float, interval: int, segments: int) -> list[RoundMessage]:
+        return _rounds(int(started), started, interval, segments)
+
+    return patch("poller.worker.rounds", rounds)
+
+
+def _only_the_first_segment() -> Patch:
+    def planned(minute: int, started: float, interval: int, segments: int) -> list[RoundMessage]:
+        return [asked for asked in _rounds(minute, started, interval, segments) if asked.segment == 0]
+
+    return patch.object(worker, "rounds", planned)
+
+
+class Bug(NamedTuple):
+    """A bug, and the worlds in which it may show."""
+
+    put_in: Callable[[], Patch]
+    shows_in: Callable[[Weather], bool] = lambda _: True
+
+
+def worlds_of(bug: Bug, seeds: Iterable[int]) -> Iterator[int]:
+    """Yield the seeds of worlds in which a bug may show."""
+    return (seed for seed in seeds if bug.shows_in(draw(Random(seed))))  # noqa: S311 - as the worlds are drawn
+
+
+def _comes_twice(weather: Weather) -> bool:
+    return bool(weather.message_twice)
+
+
+def _owner_is_busy(weather: Weather) -> bool:
+    return weather.user_is_busy == 1
+
+
+def _admits_late(weather: Weather) -> bool:
+    return weather.user_is_busy == 1 and any(spell.trouble is Trouble.INTAKE_OFF for spell in weather.spells)
+
+
+def _knows_denials(weather: Weather) -> bool:
+    return any(spell.trouble in {Trouble.FOREIGN_KEY, Trouble.FORGETFUL} for spell in weather.spells)
+
+
+def _key_comes_back(weather: Weather) -> bool:
+    return sum(spell.trouble is Trouble.FOREIGN_KEY for spell in weather.spells) > 1
+
+
+def _forgets_for_long(weather: Weather) -> bool:
+    return any(
+        spell.trouble is Trouble.FORGETFUL and spell.ends - spell.begins > 2 * lifecycle.DENIED_SECONDS
+        for spell in weather.spells
+    )
+
+
+def _lasts(weather: Weather) -> bool:
+    return any(spell.ends - spell.begins > _HOUR for spell in weather.spells)
+
+
+def _ticks_late(weather: Weather) -> bool:
+    return bool(weather.tick_jitter) and weather.is_prompt and not weather.stale
+
+
+BUGS: dict[str, Bug] = {
+    "lease-dropped": Bug(_constant("shared.lifecycle._LEASE_SECONDS", 0)),
+    "lease-too-short": Bug(_constant("shared.lifecycle._LEASE_SECONDS", 600)),
+    "lease-of-a-copier-too-short": Bug(_lease_of_a_copier_too_short),
+    "begin-not-conditional": Bug(_begin_not_conditional, _comes_twice),
+    "attempt-counted-at-sending": Bug(_changed(lambda made: replace(made, set={**made.set, "copy_attempts": 1}))),
+    "copying-called-success": Bug(_changed(lambda made: replace(made, set={**made.set, "status": "SUCCESS"}))),
+    "sent-after-recorded": Bug(_sent_after_recorded),
+    "not-sent-again": Bug(_constant("poller.round._IN_TIME_SECONDS", inf), lambda weather: weather.slow > 0),
+    "hand-off-not-guarded": Bug(
+        _changed(lambda made: replace(made, expected={"pending_since": made.expected["pending_since"]}))
+    ),
+    "conditions-removed": Bug(_conditions_removed),
+    "existence-not-checked": Bug(_existence_not_checked, _owner_is_busy),
+    "generation-not-guarded": Bug(_generation_not_guarded),
+    "progress-not-guarded": Bug(_progress_not_guarded),
+    "ended-tasks-changeable": Bug(_ended_tasks_changeable),
+    "if-none-match-removed": Bug(_if_none_match_removed),
+    "closed-before-copied": Bug(_closed_before_copied),
+    "own-object-not-known": Bug(_own_object_not_known),
+    "others-object-accepted": Bug(_others_object_accepted),
+    "short-video-accepted": Bug(
+        lambda: patch.object(HostAnswer, "is_delimited", True),  # noqa: FBT003 - patch's
+        lambda weather: weather.host_trouble > 0,
+    ),
+    "admitted-by-kind-of-event": Bug(_admitted_by_kind_of_event),
+    "admitted-as-it-was": Bug(_admitted_as_it_was, _admits_late),
+    "ended-at-kept": Bug(_constant("intake.admission._OF_THE_LAST_RUN", _OF_THE_LAST_RUN - {"ended_at"})),
+    "not-found-at-once": Bug(_constant("shared.lifecycle.DENIED_SECONDS", 0)),
+    "not-found-without-proof": Bug(
+        _certain(lambda task, _, now: now - (task.denied_since or now) >= lifecycle.DENIED_SECONDS), _knows_denials
+    ),
+    "not-found-though-reported": Bug(
+        _certain(lambda task, *rest: _is_certain(replace(task, reported_at=None), *rest)), _forgets_for_long
+    ),
+    "key-known-by-name": Bug(_key_known_by_name, _key_comes_back),
+    "key-kept-for-ever": Bug(_key_kept_for_ever, _knows_denials),
+    "trouble-ends-tasks": Bug(_trouble_ends_tasks),
+    "silence-ends-tasks": Bug(_constant("shared.lifecycle.SILENCE_SECONDS", 0), _lasts),
+    "silence-without-a-word": Bug(_constant("shared.lifecycle.QUIET_SECONDS", inf), _lasts),
+    "period-too-long": Bug(_constant("poller.plan._LONGEST_PERIOD_SECONDS", 960)),
+    "windows-at-the-ticks-own-time": Bug(_windows_at_the_ticks_own_time, _ticks_late),
+    "only-the-first-segment": Bug(_only_the_first_segment),
+    "announcements-dropped": Bug(_announcements_dropped, lambda weather: weather.refused > 0),
+    "url-logged": Bug(_url_logged),
+    "key-to-strangers": Bug(_key_to_strangers),
 }

@@ -1,6 +1,7 @@
 """The command that runs seeds, and says how to replay those that fail."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -8,11 +9,14 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from itertools import batched
 from multiprocessing import get_context
-from os import process_cpu_count
+from typing import TYPE_CHECKING
 
-from tests.simulation.bugs import BUGS
+from tests.simulation.bugs import BUGS, worlds_of
 from tests.simulation.run import run
 from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 _BATCH = 50
 _FAILURES_SHOWN = 10
@@ -26,7 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="the one seed to replay, with all that happens")
     parser.add_argument("--bug", choices=BUGS, default="", help="a bug to put in")
     parser.add_argument("--bugs", action="store_true", help="tell of each bug which invariant finds it, and how soon")
-    parser.add_argument("--processes", type=int, default=process_cpu_count())
+    parser.add_argument("--processes", type=int, default=os.process_cpu_count())
     arguments = parser.parse_args()
     if arguments.bugs:
         return _hunt(range(arguments.first, arguments.first + arguments.seeds))
@@ -38,7 +42,7 @@ def main() -> int:
 
 def failures(seeds: tuple[int, ...], bug: str = "") -> list[str]:
     """Run seeds; return a line on each that fails, with the command that replays it."""
-    with BUGS[bug]() if bug else nullcontext():
+    with BUGS[bug].put_in() if bug else nullcontext():
         worlds = [(seed, run(seed)) for seed in seeds]
     return [report(seed, world, bug) for seed, world in worlds if world.invariants.violation]
 
@@ -59,11 +63,12 @@ def trace(world: World) -> Iterator[str]:
 
 def _hunt(seeds: range) -> int:
     """Print a table of the bugs; returns 1 where one is not found."""
-    _say("| bug | found by | after so many seeds |\n|---|---|---|")
+    _say("| bug | found by | after so many worlds |\n|---|---|---|")
     is_missed = False
     for name, bug in BUGS.items():
-        with bug():
-            found = ((number, run(seed).invariants.violation) for number, seed in enumerate(seeds, start=1))
+        with bug.put_in():
+            worlds = enumerate(worlds_of(bug, seeds), start=1)
+            found = ((number, run(seed).invariants.violation) for number, seed in worlds)
             number, invariant = next(((n, v.invariant) for n, v in found if v), (len(seeds), "nothing"))
         is_missed |= invariant == "nothing"
         _say(f"| `{name}` | {invariant} | {number} |")
@@ -71,7 +76,7 @@ def _hunt(seeds: range) -> int:
 
 
 def _replay(seed: int, bug: str) -> int:
-    with BUGS[bug]() if bug else nullcontext():
+    with BUGS[bug].put_in() if bug else nullcontext():
         world = run(seed)
     _say(f"{world.weather}")
     for line in trace(world):
@@ -86,7 +91,9 @@ def _run_many(seeds: range, bug: str, processes: int) -> int:
     started = time.perf_counter()
     found: list[str] = []
     batches = list(batched(seeds, _BATCH, strict=False))
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    spawned = get_context("spawn")
+    number = spawned.Value("i", 0)
+    with ProcessPoolExecutor(processes, spawned, _stay_on_one_core, (number,)) as pool:
         for lines in pool.map(failures, batches, [bug] * len(batches)):
             found += lines
             for line in lines[: max(0, _FAILURES_SHOWN - len(found) + len(lines))]:
@@ -94,6 +101,16 @@ def _run_many(seeds: range, bug: str, processes: int) -> int:
     seconds = time.perf_counter() - started
     _say(f"{len(seeds)} seeds, {len(found)} failed, {seconds:.1f} s: {len(seeds) / seconds:.0f} seeds/s")
     return 1 if found else 0
+
+
+def _stay_on_one_core(number: "Synchronized[int]") -> None:
+    """Keep a process on a core where the machine lets it: only one of its threads runs at a time, and moving costs."""
+    with number.get_lock():
+        number.value += 1
+        mine = number.value
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[mine % len(cores)]})
 
 
 def _say(line: str) -> None:

@@ -1,159 +1,181 @@
-"""The real functions, and what invokes them."""
+"""The real functions, in the places where they meet the world."""
 
-import json
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from inspect import unwrap
+from sys import modules
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from botocore.exceptions import BotoCoreError, ClientError
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
+from announcer import handler as announcer
 from copier import handler as copier
-from copier.copy import Copier
-from copier.fresh_url import FreshUrls
-from copier.patience import Patience
-from copier.video_bucket import VideoBucket
-from copier.video_host import HostRules
 from intake import handler as intake
-from poller.lambdas import Lambdas
-from poller.pace import Pace
+from poller import handler as poller
 from poller.round import Tools
-from poller.tick import Cadence, Tick
-from shared.comet_api import Answer, Unavailable, parse
-from shared.lifecycle import Limits
-from shared.task_table import Segment, TaskTable
-from tests.simulation.executor import SimulatedExecutor
-from tests.simulation.scheduler import Killed, Process
+from tests.simulation import provider, video_host
+from tests.simulation.dynamodb import deserialize
+from tests.simulation.executor import SimulatedEvent, SimulatedExecutor, SimulatedLock
+from tests.simulation.renders import BASE_URL
+from tests.simulation.terms import RUNS
 from tests.simulation.world import DEADLINE_SECONDS, RETENTION_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_CONCURRENCY = 3
-_POLLER_SECONDS, _COPIER_SECONDS, _INTAKE_SECONDS = 90, 900, 60
+_SIZES = {"WHOLE_BYTES": 64, "PART_BYTES": 32, "LARGE_BYTES": 128, "FIRST_RANGE_BYTES": 24, "LONG_RANGE_BYTES": 32}
+"""The Copier's sizes in bytes, so small that small videos come in several parts."""
+_MODULES = {"poller": poller, "copier": copier, "intake": intake, "announcer": announcer}
+_MAKERS = {role: "_worker" if role == "poller" else "_tools" for role in RUNS}
+_MAKE = {role: unwrap(getattr(module, _MAKERS[role])) for role, module in _MODULES.items()}
+_HANDLERS = {role: unwrap(module.handler) for role, module in _MODULES.items()}
 
 
-class Api:
-    """CometAPI: the answers are simulated, their parser is not."""
+class Log:
+    """Stands in for the loggers: nobody may find a secret in what they are told."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def info(self, message: str, *values: object, **extra: object) -> None:
+        text = f"{message % values if values else message} {extra}"
+        self._world.note("log", text)
+        self._world.invariants.on_text(text)
+
+    debug = warning = error = exception = info
+
+    def append_keys(self, **_: object) -> None:
+        """Keys are task ids."""
+
+
+class Batches:
+    """Stands in for Powertools' processor, which holds one invocation at a time, as an environment does."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    def ask(self, task_id: str) -> Answer:
+    def __getattr__(self, name: str) -> Any:
+        memory = self._world.scheduler.current.process.tools.memory
+        if "processor" not in memory:
+            memory["processor"] = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+        return getattr(memory["processor"], name)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self.__getattr__("__call__")(*args, **named)
+
+    def __enter__(self) -> Any:
+        return self.__getattr__("__enter__")()
+
+    def __exit__(self, *error: object) -> Any:
+        return self.__getattr__("__exit__")(*error)
+
+
+@contextmanager
+def standing_in(world: "World") -> Iterator[None]:
+    """Put the simulation into the places where the functions meet the world."""
+    world.handlers = dict(_HANDLERS)
+    places = _replaced(world).items()
+    replaced = [(modules[module], name, value) for module, names in places for name, value in names.items()]
+    kept = [(module, name, getattr(module, name)) for module, name, _ in replaced]
+    with patch.dict("os.environ", _settings(world)):
         try:
-            return self._world.call(f"ask {task_id}", lambda: self._answer(task_id), ConnectionError)
-        except ConnectionError:
-            return Unavailable(reason="simulated")
-
-    def _answer(self, task_id: str) -> Answer:
-        world = self._world
-        render, now = world.renders[task_id], world.scheduler.now
-        trouble = world.weather.provider_trouble if world.is_stormy else 0.0
-        status, headers, body = render.answer(now, world.url_of(render), world.random, trouble)
-        return parse(task_id, status, headers, body, now)
+            for module, name, value in replaced:
+                setattr(module, name, value)
+            yield
+        finally:
+            for module, name, value in kept:
+                setattr(module, name, value)
 
 
-class Functions:
-    """Runs the real functions, each invocation as a process of its own."""
+def _replaced(world: "World") -> dict[str, dict[str, Any]]:
+    scheduler = world.scheduler
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
-        self._invocations = 0
-        self.table = TaskTable(world.dynamodb, "tasks")  # type: ignore[arg-type]  # it is in memory
-        self.limits = Limits(DEADLINE_SECONDS, RETENTION_SECONDS)
-        self._pace = Pace(_CONCURRENCY)
+    def now() -> float:
+        return scheduler.now
 
-    def poll(self, share: Segment, delay: float = 0.0) -> None:
-        self._start("poller", lambda: self._poll(share), _POLLER_SECONDS, delay)
+    def executor(_: int) -> SimulatedExecutor:
+        return SimulatedExecutor(scheduler)
 
-    def copy(self, task_id: str, video_url: str, delay: float = 0.0) -> None:
-        self._start("copier", lambda: self._copy(task_id, video_url), _COPIER_SECONDS, delay)
+    def word() -> str:
+        return f"{world.random.getrandbits(64):016x}"
 
-    def admit(self, records: list[dict[str, Any]], delay: float = 0.0) -> Any:
-        return self._start("intake", lambda: self._admit(records), _INTAKE_SECONDS, delay)
-
-    def now(self) -> float:
-        return self._world.scheduler.now
-
-    def sleep(self, seconds: float) -> None:
-        self._world.scheduler.pause(seconds)
-
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - boto3's names
-        """Accept an event, as Lambda does: it is delivered later, or never, or twice."""
-        assert InvocationType == "Event"
-        event = json.loads(Payload)
-        if FunctionName == "copier":
-            self._world.invariants.on_send(event["task_id"])
-        self._world.call(
-            f"Invoke {FunctionName} {event.get('task_id', '')}", lambda: self._deliver(FunctionName, event)
-        )
-
-    def _deliver(self, function: str, event: dict[str, Any]) -> None:
-        for delay in deliveries(self._world):
-            if function == "copier":
-                self.copy(**event, delay=delay)
-            else:
-                self.poll(Segment(**event), delay)
-
-    def _start(self, role: str, function: Callable[[], Any], seconds: float, delay: float) -> Any:
-        self._invocations += 1
-        world = self._world
-        process = Process(f"{role}-{self._invocations}", world.scheduler.now + delay + seconds)
-        return world.scheduler.spawn(process, lambda: self._run(function), delay)
-
-    def _run(self, function: Callable[[], Any]) -> Any:
-        world = self._world
-        world.note("starts")
-        try:
-            value = function()
-        except Killed:
-            world.note("IS KILLED")
-            raise
-        except (BotoCoreError, ClientError) as error:
-            world.note("fails", str(error))
-        except Exception as error:
-            world.invariants.fail("no function is surprised", repr(error))
-            raise
-        else:
-            world.note("ends")
-            return value
-
-    def _poll(self, share: Segment) -> None:
-        world = self._world
-        lambdas = Lambdas(self, "copier", "poller")  # type: ignore[arg-type]  # it is simulated
-        executor: Any = SimulatedExecutor(world.scheduler)
-        api: Any = Api(world)
-        tools = Tools(api, self.table, lambdas, executor, self, self.limits)
-        weather = world.weather
-        cadence = Cadence(
-            interval=weather.interval, most_concurrent=_CONCURRENCY, tasks_per_worker=weather.tasks_per_worker
-        )
-        tick = Tick(tools, cadence, self._pace, Counter())
-        tick.run(share, _POLLER_SECONDS - 20)
-        self._pace = tick.pace
-
-    def _copy(self, task_id: str, video_url: str) -> None:
-        fresh_urls = FreshUrls("https://api.example.com", "/key")
-        vars(fresh_urls)["_api"] = Api(self._world)
-        rules = HostRules(max_video_bytes=10_000, patience=Patience(retry_delays=(0.0,)))
-        bucket = VideoBucket(self._world.s3, "videos")  # type: ignore[arg-type]  # it is in memory
-        tools = copier.Tools(self.table, Copier(bucket, rules, fresh_urls.of), self.limits)
-        copier.settle(tools, task_id, video_url, _COPIER_SECONDS - 15)
-
-    def _admit(self, records: list[dict[str, Any]]) -> int:
-        """Return how many records are done with: those before the first one that failed."""
-        failed = []
-        for number, record in enumerate(records):
-            try:
-                intake._admit(record)  # noqa: SLF001 - what Powertools calls for each record
-            except (BotoCoreError, ClientError):
-                failed.append(number)
-        return min(failed, default=len(records))
+    time = {"time": SimpleNamespace(time=now, monotonic=now)}
+    log = {"logger": Log(world)}
+    metrics = {"metrics": SimpleNamespace(add_metric=lambda *_: None)}
+    pools = {"ThreadPoolExecutor": executor}
+    tools = {role: {_MAKERS[role]: partial(_tools, world, role)} for role in RUNS}
+    return {
+        "boto3": {"client": partial(_client, world)},
+        "urllib3": {"connection_from_url": partial(_connections, world)},
+        "intake.handler": {**time, **metrics, **log, **tools["intake"], "processor": Batches(world)},
+        "announcer.handler": {**metrics, **log, **tools["announcer"]},
+        "poller.handler": {**time, **metrics, **log, **tools["poller"], **pools, "Tools": partial(Tools, now=now)},
+        "poller.worker": log,
+        "poller.round": {**log, "token_hex": lambda _: word()},
+        "poller.remarks": {**log, "_heard": set()},
+        "shared.task_table": {"_deserialize": deserialize},
+        "shared.api_key": {**time, "Lock": lambda: SimulatedLock(scheduler)},
+        "shared.comet_api.client": {**time, "ssl": SimpleNamespace(create_default_context=lambda: None)},
+        "copier.handler": {**time, **metrics, **log, **tools["copier"], "uuid4": lambda: SimpleNamespace(hex=word())},
+        "copier.answer": time,
+        "copier.watch": {**time, "Event": lambda: SimulatedEvent(scheduler)},
+        "copier.video_host": {
+            **time,
+            "pool_for": video_host.pool_for(world),
+            "FIRST_RANGE_BYTES": _SIZES["FIRST_RANGE_BYTES"],
+        },
+        "copier.video_bucket": {"in_time": partial(_in_time, world)},
+        "copier.parts": {**pools, **_SIZES},
+        "copier.copy": pools,
+    }
 
 
-def deliveries(world: "World") -> list[float]:
-    """Draw after how many seconds an event is delivered, each time that it is."""
-    weather, random = world.weather, world.random
-    if not world.is_stormy:
-        return [1.0]
-    count = 0 if random.random() < weather.event_lost else 2 if random.random() < weather.event_twice else 1
-    return [random.random() * weather.event_delay for _ in range(count)]
+def _settings(world: "World") -> dict[str, str]:
+    weather = world.weather
+    return {
+        "TASKS_TABLE": "tasks",
+        "RETENTION_DAYS": str(RETENTION_SECONDS // 86400),
+        "ROUNDS_QUEUE": "https://sqs/rounds",
+        "COPIES_QUEUE": "https://sqs/copies",
+        "COMETAPI_BASE_URL": BASE_URL,
+        "COMETAPI_KEY_PARAMETER": "/key",
+        "POLL_INTERVAL_SECONDS": str(weather.interval),
+        "MAX_CONCURRENT_POLLS": str(weather.concurrency),
+        "TASKS_PER_WORKER": str(weather.tasks_per_worker),
+        "MAX_WORKERS": str(weather.most_workers),
+        "TASK_DEADLINE_HOURS": str(DEADLINE_SECONDS // 3600),
+        "ALLOW_INSECURE_VIDEO_URLS": "false",
+        "VIDEOS_BUCKET": "videos",
+        "MAX_VIDEO_BYTES": "10000",
+        "TASK_ENDED_TOPIC": "topic",
+    }
+
+
+def _client(world: "World", service: str, **_: Any) -> Any:
+    return {"dynamodb": world.dynamodb, "s3": world.s3, "sqs": world.sqs, "sns": world.sns, "ssm": world.ssm}[service]
+
+
+def _connections(world: "World", _: str, *, maxsize: int, **__: Any) -> Any:
+    return provider.pool(world, world.scheduler.current.process.tools, maxsize)
+
+
+def _tools(world: "World", role: str) -> Any:
+    """Return what an environment of a function keeps, made when it is first needed."""
+    environment = world.scheduler.current.process.tools
+    if environment.tools is None:
+        environment.tools = _MAKE[role]()
+    return environment.tools
+
+
+def _in_time[T](world: "World", call: Callable[[], T], seconds: float) -> T:
+    """Have a call take its time; where that is too long, whoever waits is told so, whatever it did."""
+    from copier.watch import OutOfTime  # noqa: PLC0415 - it meets the simulation's clock
+
+    ends = world.scheduler.now + seconds
+    result = call()
+    if world.scheduler.now > ends:
+        raise OutOfTime("out_of_time", "simulated")
+    return result

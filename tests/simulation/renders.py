@@ -8,8 +8,14 @@ from random import Random
 from typing import Any
 
 KEY = "sk-simulatedkey0123456789"
+FOREIGN_KEY = "sk-simulatedkeyofanotheraccount"
+SECRET = "sk-simulatedkey"
 SIGNATURE = "SIGNATURE"
 REASON = "The prompt was refused by the content filter."
+BASE_URL = "https://api.example.com"
+
+type Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
 
 
 class Kind(StrEnum):
@@ -17,7 +23,10 @@ class Kind(StrEnum):
 
     GOOD = auto()
     LATE_URL = auto()
+    CONTENT = auto()
+    CONTENT_URL = auto()
     UNKNOWN_AT_FIRST = auto()
+    FORBIDDEN_AT_FIRST = auto()
     NO_URL = auto()
     FAILED = auto()
     STUCK = auto()
@@ -27,44 +36,60 @@ class Kind(StrEnum):
     INVALID = auto()
 
 
-SUCCEEDING = (Kind.GOOD, Kind.LATE_URL, Kind.UNKNOWN_AT_FIRST)
+SUCCEEDING = (
+    *(Kind.GOOD, Kind.LATE_URL, Kind.CONTENT, Kind.CONTENT_URL),
+    *(Kind.UNKNOWN_AT_FIRST, Kind.FORBIDDEN_AT_FIRST),
+)
 ENDINGS = {
     Kind.NO_URL: ("COPY_FAILED", "no_video_url"),
     Kind.FAILED: ("FAILED", "content_policy"),
     Kind.STUCK: ("EXPIRED", "deadline"),
     Kind.UNKNOWN: ("NOT_FOUND", "task_not_exist"),
-    Kind.NOT_A_VIDEO: ("COPY_FAILED", "handoffs_exhausted"),
+    Kind.NOT_A_VIDEO: ("COPY_FAILED", "copies_exhausted"),
     Kind.KEY_TAKEN: ("COPY_FAILED", "key_taken"),
     Kind.INVALID: ("INVALID", "invalid_item"),
 }
 """How a task ends that has no video: status and the error's code."""
 
-_UNKNOWN_SECONDS = 30
+_UNKNOWN_SECONDS = 120
+_DENIED_SECONDS = 540
+"""Two denials far apart, with no report or another key between them, are beyond what the service can tell."""
+_FORBIDDEN_SECONDS = 4000
 _LATE_URL_SECONDS = 150
 
 
 @dataclass(slots=True)
 class Render:
-    """One task at the provider; it forgets a task it knows twice at the most."""
+    """One task at the provider."""
 
     task_id: str
     kind: Kind
     created: float
     seconds: float
     video: bytes
-    slips: int = 2
     urls: int = 0
+    denied_at: float = 0.0
+    """When CometAPI first denied it to the right key."""
 
-    def answer(self, now: float, url: str, random: Random, trouble: float) -> tuple[int, dict[str, str], bytes]:
-        """Return status, headers and body of an answer; `trouble` is how often it is none."""
+    def may_be_denied(self, now: float) -> bool:
+        """Tell whether CometAPI may deny a task that it knows: for minutes on end, and not again later."""
+        self.denied_at = self.denied_at or now
+        return now - self.denied_at < _DENIED_SECONDS
+
+    def is_ready(self, now: float) -> bool:
+        """Tell whether there is a video to be had."""
+        if self.kind in {Kind.NO_URL, Kind.FAILED, Kind.STUCK, Kind.UNKNOWN, Kind.INVALID}:
+            return False
+        return now - self.created >= max(self.seconds, _LATE_URL_SECONDS if self.kind is Kind.LATE_URL else 0)
+
+    def answer(self, now: float, url: str, random: Random) -> Answer:
+        """Return status, headers and body of an answer to a question with this account's key."""
         age = now - self.created
         if self.kind is Kind.UNKNOWN or (self.kind is Kind.UNKNOWN_AT_FIRST and age < _UNKNOWN_SECONDS):
-            return _unknown()
-        if random.random() < trouble:
-            if self.slips and self.kind is not Kind.UNKNOWN_AT_FIRST and random.random() < 0.3:
-                self.slips -= 1
-                return _unknown()
-            return random.choice(_TROUBLE)
+            self.denied_at = self.denied_at or now
+            return unknown()
+        if self.kind is Kind.FORBIDDEN_AT_FIRST and age < _FORBIDDEN_SECONDS:
+            return 403, {}, b'{"error": {"message": "This token has no access to this model", "code": "no_access"}}'
         return 200, {}, self._report(age, url, random)
 
     def _report(self, age: float, url: str, random: Random) -> bytes:
@@ -78,27 +103,52 @@ class Render:
             said |= {"status": "failed", "error": error}
         else:
             said |= {"status": "completed", "progress": 100, "completed_at": int(self.created + self.seconds)}
-            if self.kind is not Kind.NO_URL and (self.kind is not Kind.LATE_URL or age > _LATE_URL_SECONDS):
-                said["video_url"] = url
+            said |= {"usage": {"completion_tokens": 108900, "total_tokens": 108900}, "seed": 7}
+            said |= self._where(age, url)
         if random.random() < 0.5:
             return json.dumps({"id": self.task_id, **said}).encode()
         return json.dumps({"code": "success", "message": "", "data": {"task_id": self.task_id, **said}}).encode()
 
+    def _where(self, age: float, url: str) -> dict[str, str]:
+        match self.kind:
+            case Kind.NO_URL | Kind.CONTENT:
+                return {}
+            case Kind.CONTENT_URL:
+                return {"video_url": f"{BASE_URL}/v1/videos/{self.task_id}/content"}
+            case Kind.LATE_URL if age <= _LATE_URL_SECONDS:
+                return {}
+        return {"video_url": url}
 
-def _unknown() -> tuple[int, dict[str, str], bytes]:
+
+def unknown() -> Answer:
     return 400, {}, b'{"code": "task_not_exist", "message": "task_not_exist (request id: 1)", "data": null}'
 
 
-_TROUBLE: tuple[tuple[int, dict[str, str], bytes], ...] = (
+TROUBLE: tuple[Answer, ...] = (
     (429, {"Retry-After": "20"}, b"{}"),
     (500, {}, b"<html>"),
     (503, {}, b""),
     (200, {}, b"not json"),
     (200, {}, b'{"status": "completed", "id": "another"}'),
+    (200, {}, b'{"status": "error", "message": "upstream timeout"}'),
+    (200, {}, b'{"status": "expired", "message": "session expired"}'),
     (200, {}, b'{"status": "never heard of it"}'),
     (400, {}, b'{"error": {"code": "odd", "message": "odd"}}'),
     (401, {}, f'{{"error": {{"message": "Invalid token {KEY}"}}}}'.encode()),
+    (403, {}, b'{"error": {"message": "quota is not enough"}}'),
 )
+"""Answers of a bad moment."""
+
+OUTAGES: dict[str, Answer] = {
+    "502": (502, {}, b"<html>"),
+    "429": (429, {"Retry-After": "30"}, b"{}"),
+    "html": (200, {}, b"<html>Maintenance</html>"),
+    "401": (401, {}, b'{"error": {"message": "This token is blocked"}}'),
+    "403": (403, {}, b'{"error": {"message": "quota is not enough"}}'),
+    "another id": (200, {}, b'{"id": "cgt-2026", "status": "failed", "error": "no"}'),
+    "no word": (200, {}, b""),
+}
+"""What a gateway says for hours; what is not here says nothing at all."""
 
 
 def video(task_id: str, random: Random) -> bytes:

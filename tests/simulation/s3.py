@@ -84,6 +84,7 @@ class S3:
         return {"ETag": f'"{self._objects.put(request["Key"], body, request["Metadata"]).etag}"'}
 
     def _create(self, request: dict[str, Any]) -> dict[str, str]:
+        _check_type(request, "CreateMultipartUpload")
         self._objects.begun += 1
         upload_id = f"upload-{self._objects.begun}"
         self._objects.uploads[upload_id] = Upload(request["Key"], dict(request["Metadata"]))
@@ -97,6 +98,7 @@ class S3:
 
     def _complete(self, request: dict[str, Any]) -> dict[str, str]:
         upload = self._upload(request, "CompleteMultipartUpload")
+        _check_type(request, "CompleteMultipartUpload")
         numbers = [part["PartNumber"] for part in request["MultipartUpload"]["Parts"]]
         body = b"".join(upload.parts[number] for number in numbers)
         if numbers != sorted(numbers) or len(body) != request["MpuObjectSize"]:
@@ -123,6 +125,12 @@ class S3:
 def error(code: str, operation: str) -> ClientError:
     """Make the error that boto3 raises for `code`."""
     return ClientError({"Error": {"Code": code, "Message": "simulated"}}, operation)
+
+
+def _check_type(request: dict[str, Any], operation: str) -> None:
+    """AmazonS3/latest/userguide/checking-object-integrity-upload.html: its type is named at both ends of an upload."""
+    if request.get("ChecksumType") != "FULL_OBJECT":
+        raise error("InvalidRequest", operation)
 
 
 def _check_sum(body: bytes, announced: str, operation: str) -> None:

@@ -3,17 +3,14 @@
 import json
 from typing import Any
 
-from tests.template import FUNCTIONS
+from tests.simulation.terms import READERS
 
-_FILTERS = [
-    json.loads(each["Pattern"])
-    for each in FUNCTIONS["IntakeFunction"]["Events"]["Inserted"]["Properties"]["FilterCriteria"]["Filters"]
-]
+_FILTERS = {role: [json.loads(pattern) for pattern in terms.filters] for role, terms in READERS.items()}
 
 
-def passes(record: dict[str, Any]) -> bool:
-    """Tell whether any filter lets a record through."""
-    return any(_matches(pattern, record) for pattern in _FILTERS)
+def passes(role: str, record: dict[str, Any]) -> bool:
+    """Tell whether any filter of a function lets a record through."""
+    return any(_matches(pattern, record) for pattern in _FILTERS[role])
 
 
 def _matches(pattern: Any, value: Any) -> bool:

@@ -4,18 +4,35 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from itertools import batched
 
 import pytest
 
-from tests.simulation.bugs import BUGS
+from tests.simulation.awslambda import SURPRISED
+from tests.simulation.bugs import BUGS, worlds_of
 from tests.simulation.command import report, trace
 from tests.simulation.run import run
-from tests.simulation.weather import KINDS_OF_CALL
+from tests.simulation.weather import KINDS_OF_CALL, Trouble
 
-BATCHES = list(batched(range(3000), 250, strict=False))
+BATCHES = list(batched(range(1200), 120, strict=False))
+RULES_AT_WORK = {
+    *("throttled", "expired", "event dropped", "purged", "given up", "dead socket"),
+    *("admits what was forgotten", "announced", "begins", "ends", "time to live is over"),
+}
+"""Notes on what the world does by its rules."""
 _DIGEST = "from tests.simulation.test_simulation import digest; print(digest())"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was violated in a world, which calls there were, who died at which, and what else happened."""
+
+    violation: str
+    called: set[str]
+    crashes: list[tuple[str, str]]
+    happened: set[str]
 
 
 def digest() -> str:
@@ -25,27 +42,38 @@ def digest() -> str:
 
 
 @cache
-def outcomes(seeds: tuple[int, ...]) -> list[tuple[str, set[str], list[tuple[str, str]]]]:
-    """Return of each world what was violated, which calls there were, and who died at which."""
-    worlds = ((seed, run(seed)) for seed in seeds)
-    return [
-        (report(seed, world) if world.invariants.violation else "", world.called, world.crashes)
-        for seed, world in worlds
-    ]
+def outcomes(seeds: tuple[int, ...]) -> list[Outcome]:
+    return [outcome(seed) for seed in seeds]
+
+
+def outcome(seed: int) -> Outcome:
+    world = run(seed)
+    happened = {what.strip() for _, _, what, _ in world.trace} & RULES_AT_WORK
+    happened |= {said for _, _, what, said in world.trace if what == "begins"}
+    violation = report(seed, world) if world.invariants.violation else ""
+    return Outcome(violation, world.called, world.crashes, happened)
+
+
+def all_outcomes() -> list[Outcome]:
+    return [outcome for seeds in BATCHES for outcome in outcomes(seeds)]
 
 
 @pytest.mark.parametrize("seeds", BATCHES, ids=lambda seeds: f"from_{seeds[0]}")
 def test_nothing_is_lost_and_nothing_happens_twice(seeds: tuple[int, ...]) -> None:
-    failed = [violation for violation, _, _ in outcomes(seeds) if violation]
+    failed = [outcome.violation for outcome in outcomes(seeds) if outcome.violation]
     assert not failed, "\n".join(failed)
 
 
 def test_functions_die_before_and_after_every_kind_of_call() -> None:
-    worlds = [outcome for seeds in BATCHES for outcome in outcomes(seeds)]
-    called = {kind for _, kinds, _ in worlds for kind in kinds if not kind.startswith("user")}
-    crashed = {crash for _, _, crashes in worlds for crash in crashes}
+    called = {kind for outcome in all_outcomes() for kind in outcome.called if not kind.startswith("user")}
+    crashed = {crash for outcome in all_outcomes() for crash in outcome.crashes}
     assert called == set(KINDS_OF_CALL)
     assert crashed == {(kind, fate) for kind in KINDS_OF_CALL for fate in ("crash before", "crash after")}
+
+
+def test_every_rule_of_the_world_is_at_work() -> None:
+    happened = {what for outcome in all_outcomes() for what in outcome.happened}
+    assert happened == RULES_AT_WORK | set(Trouble)
 
 
 def test_a_seed_decides_everything() -> None:
@@ -57,5 +85,8 @@ def test_a_seed_decides_everything() -> None:
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_is_found(bug: str) -> None:
-    with BUGS[bug]():
-        assert any(run(seed).invariants.violation for seed in range(1000))
+    with BUGS[bug].put_in():
+        found = (run(seed).invariants.violation for seed in worlds_of(BUGS[bug], range(20_000)))
+        violation = next(filter(None, found), None)
+    assert violation
+    assert violation.invariant != SURPRISED, violation.what

@@ -1,26 +1,64 @@
 """What may go wrong in one world, and how often; each seed draws its own mixture, calm ones among them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
 from random import Random
 
 KINDS_OF_CALL = (
     "intake: UpdateItem",
-    *(f"poller: {operation}" for operation in ("Scan", "ask", "UpdateItem", "Invoke")),
-    *(f"copier: {operation}" for operation in ("GetItem", "HeadObject", "GET", "ask", "PutObject", "UpdateItem")),
+    "announcer: Publish",
+    *(f"poller: {operation}" for operation in ("GetParameter", "Scan", "ask", "UpdateItem")),
+    *(f"poller: {operation}" for operation in ("SendMessage", "SendMessageBatch")),
+    *(f"copier: {operation}" for operation in ("GetItem", "HeadObject", "GET", "PutObject", "UpdateItem")),
     *(f"copier: {operation}MultipartUpload" for operation in ("Create", "Complete", "Abort")),
-    "copier: UploadPart",
+    *(f"copier: {operation}" for operation in ("UploadPart", "GetParameter")),
 )
 """All calls that the functions make to AWS and by HTTP."""
 
-_MINUTE = 60.0
+_FEW_TASKS = 4
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+
+
+class Trouble(StrEnum):
+    """What lasts for a while, from minutes to days, and not a call at a time."""
+
+    SCHEDULE_OFF = "the schedule is off"
+    ROUNDS_OFF = "the mapping of the rounds is off"
+    COPIES_OFF = "the mapping of the copies is off"
+    INTAKE_OFF = "the stream of Intake is off"
+    ANNOUNCER_OFF = "the stream of the Announcer is off"
+    FOREIGN_KEY = "the key is of another account"
+    OUTAGE = "CometAPI is down"
+    TABLE_DOWN = "the table takes no writes"
+    AMNESIA = "CometAPI denies what it knows"
+    FORGETFUL = "CometAPI knows no more what it reported on"
+    PURGE = "the queues are purged"
+
+
+_LONGEST = {Trouble.AMNESIA: 6 * _MINUTE, Trouble.TABLE_DOWN: 20 * _MINUTE, Trouble.PURGE: 1.0}
+"""CometAPI's were seen to last for six minutes. A table that lets every write of hours fail is given up by nobody here:
+what the stream's readers give up is another trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One trouble, from and until so many seconds after the world's beginning."""
+
+    trouble: Trouble
+    begins: float
+    ends: float
 
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """Rates are shares of all calls (or of all events), times in seconds."""
+    """Rates are shares of all calls (or of all messages), times in seconds."""
 
+    tasks: int
     storm_seconds: float
-    """After them nothing goes wrong any more, and nothing may be lost."""
+    """After them no call goes wrong any more, and when the last spell is over, nothing may be lost."""
+    spells: tuple[Spell, ...]
+    outage: str
     crash: float
     crash_at_kind: str
     """The kind of call at which a function surely dies, once."""
@@ -28,21 +66,58 @@ class Weather:
     answer_lost: float
     repeated: float
     slow: float
+    slowness: float
+    """How many times 3 ms of a whole core a call costs, of which a function has its share."""
+    answer_seconds: float
+    """How long CometAPI takes."""
+    host_seconds: float
+    """How long the host of a video takes for an answer."""
+    junk: float
+    """How often a message or an event is none of ours."""
     switch: float
     """How often others may go on at a call, although the caller could."""
     stale: float
     stale_seconds: float
     page_size: int
-    event_lost: float
-    event_twice: float
-    event_delay: float
-    tick_period: float
+    account_limit: float
+    others_busy: float
+    """How often the account's other functions have taken all places that its limit leaves."""
+    most_copiers: int
+    environment_seconds: float
+    """How long an environment that nobody needs is kept."""
+    has_sockets: bool
+    """CometAPI is asked through urllib3, whose connections die while an environment is frozen."""
+    message_late: float
+    message_twice: float
+    tick_offset: float
+    tick_jitter: float
+    tick_twice: float
+    tick_lost: float
     interval: int
+    concurrency: int
     tasks_per_worker: int
+    most_workers: int
     provider_trouble: float
     host_trouble: float
     url_seconds: float
+    urls_are_new: bool
+    """Each answer has another one, or all have the first one."""
     user_is_busy: float
+
+    @property
+    def has_foreign_key(self) -> bool:
+        return any(spell.trouble is Trouble.FOREIGN_KEY for spell in self.spells)
+
+    @property
+    def is_prompt(self) -> bool:
+        """A round can ask about all tasks well before the next one begins."""
+        seconds = self.answer_seconds + 0.1 * self.slowness
+        return self.tasks * seconds / min(self.concurrency, self.tasks) < self.interval / 3
+
+    @property
+    def ends(self) -> float:
+        """When the last trouble is over, in seconds after the world's beginning."""
+        return max(self.storm_seconds, *(spell.ends for spell in self.spells), 0.0)
 
 
 def draw(random: Random) -> Weather:
@@ -51,27 +126,90 @@ def draw(random: Random) -> Weather:
     def sometimes(*rates: float) -> float:
         return random.choice((0.0, *rates))
 
-    tick_period = random.choice((_MINUTE, _MINUTE, _MINUTE, 7 * _MINUTE))
+    tick_lost = random.choice((0.0, 0.0, 0.0, 0.85))
+    storm_seconds = 2700 if tick_lost else random.choice((120, 300, 600))
+    offset = random.choice((0.0, 0.0, 45.0, 59.0))
+    urls_are_new = random.random() < 0.7
+    tasks = _tasks(random)
     return Weather(
-        storm_seconds=random.choice((120, 300, 600)) if tick_period == _MINUTE else 2700,
+        tasks=tasks,
+        storm_seconds=storm_seconds,
+        spells=_spells(random, storm_seconds),
+        outage=random.choice(("502", "429", "html", "timeout", "401", "403", "another id", "no word")),
         crash=sometimes(0.005, 0.02, 0.06),
         crash_at_kind=random.choice((*KINDS_OF_CALL, "", "", "", "", "")),
         refused=sometimes(0.01, 0.1),
         answer_lost=sometimes(0.01, 0.1),
         repeated=sometimes(0.02, 0.1),
         slow=sometimes(0.02, 0.1),
+        slowness=random.choice((0.0, 0.0, 0.0, 0.0, 1.0, 5.0)),
+        answer_seconds=random.choice((0.0, 0.0, 0.0, 0.0, 0.3, 14.0)),
+        host_seconds=random.choice((0.0, 0.0, 0.0, 20.0)),
+        junk=sometimes(0.0, 0.0, 0.1),
         switch=random.choice((0.05, 0.3, 1.0)),
         stale=sometimes(0.2, 0.6),
         stale_seconds=random.choice((1.0, 20.0, 90.0)),
-        page_size=random.choice((1, 2, 100)),
-        event_lost=sometimes(0.1, 0.3),
-        event_twice=sometimes(0.1, 0.5),
-        event_delay=random.choice((0.0, 2.0, 60.0, 290.0)),
-        tick_period=tick_period,
-        interval=random.choice((15, 15, 30, 60)),
+        page_size=random.choice((1, 2, 100)) if tasks <= _FEW_TASKS else 10,
+        account_limit=random.choice((10, 20, inf, inf)),
+        others_busy=sometimes(0.0, 0.05, 0.3),
+        most_copiers=random.choice((2, 5, 5)),
+        environment_seconds=random.choice((0.0, 70.0, *(600.0,) * 3, *(_HOUR,) * 5)),
+        has_sockets=random.random() < 0.06,
+        message_late=random.choice((0.2, 2.0, 60.0, 290.0)),
+        message_twice=sometimes(0.1, 0.5),
+        tick_offset=offset,
+        tick_jitter=random.choice((0.0, 59.0 - offset)),
+        tick_twice=sometimes(0.1, 0.5),
+        tick_lost=tick_lost,
+        interval=random.choice((15, 30, 60)),
+        concurrency=3,
         tasks_per_worker=random.choice((1, 2, 2000, 2000)),
+        most_workers=random.choice((2, 8)),
         provider_trouble=sometimes(0.05, 0.3),
         host_trouble=sometimes(0.05, 0.4),
-        url_seconds=random.choice((0.5, 60.0, 86400.0)),
+        url_seconds=random.choice((600.0, _DAY)) if urls_are_new else _DAY,
+        urls_are_new=urls_are_new,
         user_is_busy=random.choice((0.0, 0.5, 1.0)),
     )
+
+
+def _tasks(random: Random) -> int:
+    """Draw how many tasks there are: mostly a few, since each costs time; at times as many as it takes to wait."""
+    if random.random() < 0.03:
+        return min(random.randint(5, 40), random.randint(5, 40))
+    return random.choice((1, 1, 2, 2, 3, 4))
+
+
+def _spells(random: Random, storm_seconds: float) -> tuple[Spell, ...]:
+    drawn = random.random()
+    if drawn < 0.08:
+        return _keys(random, storm_seconds)
+    if drawn < 0.6:
+        return ()
+    spells: list[Spell] = []
+    for _ in range(random.choice((1, 1, 2))):
+        trouble = random.choice(list(Trouble))
+        lasts = min(_LONGEST.get(trouble, inf), _lasting(random))
+        begins = random.random() * storm_seconds
+        if not any(spell.trouble is trouble for spell in spells):
+            spells.append(Spell(trouble, begins, begins + lasts))
+    return tuple(spells)
+
+
+def _keys(random: Random, storm_seconds: float) -> tuple[Spell, ...]:
+    """Draw worlds in which another account's key comes and goes, beside CometAPI's own bad minutes."""
+    begins = random.random() * storm_seconds * 0.3
+    ends = begins + _lasting(random)
+    again = ends + random.random() * 10 * _MINUTE
+    spells = [
+        Spell(Trouble.FOREIGN_KEY, begins, ends),
+        Spell(Trouble.AMNESIA, ends + 10, ends + 10 + random.random() * _LONGEST[Trouble.AMNESIA]),
+        Spell(Trouble.FOREIGN_KEY, again, again + 15 * _MINUTE),
+    ]
+    return tuple(spells[: random.choice((1, 2, 3))])
+
+
+def _lasting(random: Random) -> float:
+    """Draw how long a trouble lasts: minutes, at times hours or days."""
+    long = random.choice((2 * _HOUR, 5 * _HOUR, 2.2 * _DAY))
+    return random.choice((5 * _MINUTE, 20 * _MINUTE, 20 * _MINUTE, long))

@@ -12,5 +12,7 @@ def limits() -> Limits:
 
 
 def pending(age: int = 300, **attributes: object) -> Task:
-    item = {"task_id": "task_x", "pending_since": NOW - age, "status": "SUBMITTED", "progress": 0, **attributes}
-    return Task.from_item({name: value for name, value in item.items() if value is not None})
+    """Return a task that was inserted so many seconds ago, and not written since; None takes an attribute away."""
+    since = NOW - age
+    item = {"task_id": "task_x", "pending_since": since, "updated_at": since, "status": "SUBMITTED", "progress": 0}
+    return Task.from_item({name: value for name, value in {**item, **attributes}.items() if value is not None})

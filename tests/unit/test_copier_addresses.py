@@ -1,16 +1,20 @@
 """Whose addresses are public, and which URLs are worth a look-up."""
 
+import re
 import socket
+from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from copier.answer import Answer
-from copier.patience import Deadline, Patience
-from copier.safe_connection import SafeConnection, is_public
-from copier.video_url import check_url, redirected
-from shared.errors import VideoRefused
+from copier.connection import Connection, TlsConnection, is_public, pool_for
+from copier.video_url import VideoUrl, check_url, redirected
+from shared.errors import CopyInterrupted, VideoRefused
 
 
 @pytest.mark.parametrize(
@@ -40,18 +44,46 @@ def test_every_private_ipv4_address_is_also_private_when_embedded_in_ipv6() -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "path"),
+    ("text", "target"),
     [
         ("https://v.example.com/a.mp4?X-Tos-Signature=1%2F2+3&b=", "/a.mp4?X-Tos-Signature=1%2F2+3&b="),
+        ("https://v.example.com/a%2fb/../c?[x]", "/a%2fb/../c?[x]"),
         ("https://v.example.com", "/"),
+        ("https://v.example.com?a", "/?a"),
+        ("https://v.example.com:443/", "/"),
+        ("HTTPS://V.EXAMPLE.COM/A", "/A"),
         ("  https://v.example.com/a b\n", "/a%20b"),
         ("https://v.example.com/ä?ö#fragment", "/%C3%A4?%C3%B6"),
         ("https://v.example.com/?redirect=http://127.0.0.1/", "/?redirect=http://127.0.0.1/"),
     ],
 )
-def test_a_url_that_is_asked(text: str, path: str) -> None:
+def test_a_url_that_is_asked(text: str, target: str) -> None:
     url = check_url(text, allow_insecure=False)
-    assert (url.host, url.port, url.request_uri) == ("v.example.com", 443, path)
+    assert (url.host, url.port, url.target) == ("v.example.com", 443, target)
+    assert target not in repr(url) or target == "/"
+
+
+@settings(deadline=None)
+@given(st.text(max_size=40).map("https://v.example.com/".__add__) | st.text(max_size=40))
+@example("https://v.example.com/\ud800")
+@example("https://\ud800/")
+@example("https://[::1/")
+@example("https://v.example.com:99999/")
+def test_any_text_is_a_url_or_refused(text: str) -> None:
+    try:
+        url = check_url(text, allow_insecure=False)
+    except VideoRefused:
+        return
+    assert re.fullmatch(r"/[!-~]*", url.target)
+    assert (url.scheme, url.takes_key) == ("https", False)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(max_codepoint=255), max_size=40))
+def test_any_location_is_followed_or_not(location: str) -> None:
+    url = check_url("https://v.example.com/a/b?c", allow_insecure=False)
+    with suppress(CopyInterrupted):
+        assert re.fullmatch(r"/[!-~]*", redirected(url, location, allow_insecure=False).target)
 
 
 def test_ports() -> None:
@@ -60,24 +92,41 @@ def test_ports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "target"),
+    ("location", "host", "target"),
     [
-        ("/b.mp4", "https://v.example.com:443/b.mp4"),
-        ("c.mp4?d", "https://v.example.com:443/a/c.mp4?d"),
-        ("//w.example.com/x", "https://w.example.com:443/x"),
-        (" https://w.example.com/x ", "https://w.example.com:443/x"),
+        ("/b.mp4", "v.example.com", "/b.mp4"),
+        ("/b/../c%2f", "v.example.com", "/b/../c%2f"),
+        ("c.mp4?d", "v.example.com", "/a/c.mp4?d"),
+        ("?d=%2f", "v.example.com", "/a/b?d=%2f"),
+        ("//w.example.com/x?", "w.example.com", "/x?"),
+        (" https://w.example.com/x/../y ", "w.example.com", "/x/../y"),
+        ("/\u00c3\u00a4", "v.example.com", "/%C3%A4"),
+        ("", "v.example.com", "/a/b?c"),
     ],
 )
-def test_a_redirect(location: str, target: str) -> None:
-    url = check_url("https://v.example.com/a/b?c", allow_insecure=False)
-    assert redirected(url, location, allow_insecure=False).url == target
+def test_a_redirect(location: str, host: str, target: str) -> None:
+    url = replace(check_url("https://v.example.com/a/b?c", allow_insecure=False), takes_key=True)
+    assert redirected(url, location, allow_insecure=False) == VideoUrl("https", host, 443, target, takes_key=False)
 
 
-@pytest.mark.parametrize("location", ["http://v.example.com/", "file:///etc/passwd", "//[::1", "https://a@b/"])
+@pytest.mark.parametrize(
+    "location",
+    ["http://v.example.com/", "file:///etc/passwd", "//[::1", "https://a@b/", "https://10.0.0.1/", "https:b"],
+)
 def test_a_redirect_that_is_not_followed(location: str) -> None:
     url = check_url("https://v.example.com/a/b?c", allow_insecure=False)
-    with pytest.raises(VideoRefused):
+    with pytest.raises(CopyInterrupted):
         redirected(url, location, allow_insecure=False)
+
+
+UNASKED: Any = None
+
+
+def connection_to(text: str) -> Connection:
+    pool = pool_for(check_url(text, allow_insecure=False), 1, allow_insecure=False, watch=UNASKED)
+    connection = pool._new_conn()  # noqa: SLF001 - it asks no host
+    assert isinstance(connection, TlsConnection)
+    return connection
 
 
 @pytest.mark.parametrize(
@@ -86,7 +135,7 @@ def test_a_redirect_that_is_not_followed(location: str) -> None:
 )
 def test_the_host_header_is_the_one_that_was_signed(url: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signatures cover it, and they were made without the default port."""
-    connection = SafeConnection(check_url(url, allow_insecure=False), Patience(), Deadline(10), allow_insecure=False)
+    connection = connection_to(url)
     sent: list[Any] = []
     monkeypatch.setattr(connection, "send", sent.append)
     connection.request("GET", "/")
@@ -102,9 +151,10 @@ def test_no_proxy_is_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    url = check_url("https://v.example.com/", allow_insecure=False)
-    with pytest.raises(VideoRefused):
-        SafeConnection(url, Patience(), Deadline(10), allow_insecure=False).connect()
+    connection = connection_to("https://v.example.com/")
+    connection.timeout = 1
+    with pytest.raises(CopyInterrupted):
+        connection.connect()
     assert asked == ["v.example.com"]
 
 
@@ -113,9 +163,8 @@ def test_no_proxy_is_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answer(**headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    response: Any = SimpleNamespace(status=206, length=None, headers=named, chunked=False)
-    connection: Any = None
-    return Answer(response, connection, [])
+    response: Any = SimpleNamespace(status=206, length_remaining=None, headers=named, chunked=False)
+    return Answer(response, UNASKED, 0)
 
 
 @pytest.mark.parametrize(

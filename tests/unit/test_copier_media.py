@@ -1,14 +1,16 @@
-"""What a video is, and where it ends."""
+"""What a video is, what a picture is, and what is written on either."""
 
-import struct
-from itertools import pairwise
+from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copier.media import Boxes, media_type
+from copier.copy import object_metadata
+from copier.media import SUFFIXES, picture_type, video_type
 from shared.errors import CopyInterrupted
+from shared.task import Task
 
 FTYP = b"\0\0\0\x20ftypisom"
 
@@ -29,7 +31,7 @@ FTYP = b"\0\0\0\x20ftypisom"
     ],
 )
 def test_a_video(announced: str, head: bytes, expected: str) -> None:
-    assert media_type(announced, head) == expected
+    assert video_type(announced, head) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,62 +52,88 @@ def test_a_video(announced: str, head: bytes, expected: str) -> None:
 )
 def test_no_video(announced: str, head: bytes) -> None:
     with pytest.raises(CopyInterrupted) as refused:
-        media_type(announced, head)
+        video_type(announced, head)
     assert refused.value.code == "not_a_video"
 
 
-def box(kind: bytes, content: bytes = b"") -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content
-
-
-def long_box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4sQ", 1, kind, 16 + len(content)) + content
-
-
-FILE = box(b"ftyp", b"isom") + box(b"free") + long_box(b"mdat", bytes(50)) + box(b"moov", bytes(20)) + box(b"free")
-
-
-def follow(parts: list[bytes]) -> Boxes:
-    boxes = Boxes()
-    for part in parts:
-        boxes.follow(part)
-    boxes.finish()
-    return boxes
-
-
-@given(st.sets(st.integers(0, len(FILE))))
-def test_a_whole_file_however_it_is_cut(cuts: set[int]) -> None:
-    edges = sorted({0, len(FILE), *cuts})
-    assert follow([FILE[a:b] for a, b in pairwise(edges)]).end_is_known
-
-
-BOUNDARIES = {0, 12, 20, 86, 114, len(FILE)}
-HAS_TRACKS_AND_DATA = {114, len(FILE)}
-
-
-@pytest.mark.parametrize("end", range(len(FILE)))
-def test_a_file_that_ends_too_early(end: int) -> None:
-    """At a box's edge nothing is cut; but without both tracks and data nobody takes it for the end."""
-    is_in_a_box = not any(edge <= end < edge + 8 for edge in BOUNDARIES)
-    if is_in_a_box:
-        with pytest.raises(CopyInterrupted, match="too early"):
-            follow([FILE[:end]])
-    else:
-        assert follow([FILE[:end]]).end_is_known == (end in HAS_TRACKS_AND_DATA)
-
-
-def test_a_fragmented_file_does_not_tell_its_end() -> None:
-    assert not follow([box(b"ftyp") + box(b"moov") + (box(b"moof") + box(b"mdat", bytes(20))) * 2]).end_is_known
-
-
 @pytest.mark.parametrize(
-    "tail",
+    ("head", "expected"),
     [
-        struct.pack(">I4s", 0, b"mdat") + bytes(30),  # to the end of the file, wherever that is
-        struct.pack(">I4s", 1 << 31, b"\0\0\0\0") + bytes(30),  # no box: left alone
-        struct.pack(">I4s", 4, b"mdat") + bytes(30),  # smaller than its own header
-        bytes(100),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg"),
+        (b"RIFF\n\0\0\0WEBPVP8 ", "image/webp"),
     ],
 )
-def test_what_follows_no_box_is_believed_but_does_not_tell_the_end(tail: bytes) -> None:
-    assert not follow([FILE + tail]).end_is_known
+def test_a_picture(head: bytes, expected: str) -> None:
+    assert picture_type("text/html", head) == expected
+    assert expected in SUFFIXES
+
+
+@pytest.mark.parametrize("head", [b"", b"\x89PNG", b"\xff\xd8", b"RIFF\n\0\0\0WAVE", b"GIF89a", b"<svg>", FTYP, b"BM"])
+def test_no_picture(head: bytes) -> None:
+    with pytest.raises(CopyInterrupted) as refused:
+        picture_type("image/png", head)
+    assert refused.value.code == "not_a_picture"
+
+
+# --- What is written on an object ---
+
+
+def written(**item: Any) -> dict[str, str]:
+    metadata = object_metadata(Task.from_item({"task_id": "task_x", **item}))
+    assert sum(len(name) + len(value) for name, value in metadata.items()) <= 2048
+    assert all(value.isascii() for value in metadata.values())
+    assert metadata["task-id"] == "task_x"
+    return metadata
+
+
+def test_what_is_known_of_a_video() -> None:
+    result = {"duration": Decimal(5), "resolution": "720p", "ratio": "16:9", "seed": Decimal(7), "fps": 24, "usage": {}}
+    assert written(model="m", created_at=Decimal(1), completed_at=2, result=result, metadata={"project": "x"}) == {
+        "task-id": "task_x",
+        "project": "x",
+        "model": "m",
+        "created-at": "1",
+        "completed-at": "2",
+        "duration": "5",
+        "resolution": "720p",
+        "ratio": "16:9",
+        "seed": "7",
+    }
+
+
+def test_an_owners_names_are_his_own_but_for_ours() -> None:
+    metadata = {"duration": "long", "model": "mine", "task-id": "task_other"}
+    assert written(model="m", result={"duration": 5}, metadata=metadata) == {
+        "task-id": "task_x",
+        "duration": "long",
+        "model": "m",
+    }
+
+
+def test_an_owner_who_writes_long_texts_where_we_write_times() -> None:
+    long = "x" * 5000
+    metadata = {f"name-{number}": "x" * 90 for number in range(12)}
+    stored = written(model=long, created_at=long, completed_at=long, result={"ratio": long}, metadata=metadata)
+    assert metadata.items() <= stored.items()
+
+
+def test_an_answer_that_was_put_whole_may_hold_any_metadata() -> None:
+    assert written(metadata={"a": "x" * 5000, "b": {"c": 1}, "d": "\u00e9\n", "UPPER": "x"}) == {
+        "task-id": "task_x",
+        "d": "??",
+    }
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["model", "created_at", "completed_at", "result", "metadata"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=5),
+        ),
+    )
+)
+def test_any_item_makes_metadata_that_s3_takes(item: dict[str, Any]) -> None:
+    written(**item)

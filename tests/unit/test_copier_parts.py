@@ -1,5 +1,6 @@
 """How a video is cut: independent of its size, the memory stays bounded and no byte is asked for twice."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from threading import Lock
 from types import SimpleNamespace
@@ -8,9 +9,8 @@ from typing import Any
 import pytest
 
 from copier import parts as cutting
-from copier.part import Part
-from copier.parts import LONG_RANGE_BYTES, PART_BYTES, PARTS_AHEAD, WHOLE_BYTES, parts
-from copier.transfer import UPLOADS
+from copier.copy import UPLOADS
+from copier.parts import LONG_RANGE_BYTES, PART_BYTES, PARTS_AHEAD, WHOLE_BYTES, Part, parts
 from copier.video_host import FIRST_RANGE_BYTES
 
 MIB = 1024 * 1024
@@ -57,6 +57,25 @@ def test_a_small_video_is_one_part_of_many_ranges() -> None:
     sizes, ranges = cut(8 * MIB)
     assert len(sizes) == 1
     assert len(ranges) == 8
+
+
+@pytest.mark.parametrize(
+    ("total", "connections"), [(1, 2), (8_000_000, 2), (20_000_000, 5), (30_000_000, 8), (1 << 30, 8)]
+)
+def test_a_connection_has_to_be_worth_its_handshake(
+    monkeypatch: pytest.MonkeyPatch, total: int, connections: int
+) -> None:
+    made: list[int] = []
+
+    def executor(size: int) -> ThreadPoolExecutor:
+        made.append(size)
+        return ThreadPoolExecutor(1)
+
+    monkeypatch.setattr(cutting, "ThreadPoolExecutor", executor)
+    host: Any = FakeHost()
+    video: Any = SimpleNamespace(is_ranged=True, total=total)
+    next(parts(host, video))
+    assert made == [connections]
 
 
 def test_s3_takes_all_parts_but_the_last_only_from_5_mib_on() -> None:

@@ -2,15 +2,19 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
 from shared.comet_api import (
     Answer,
+    Forbidden,
     KeyRejected,
     Misdirected,
     Report,
@@ -28,14 +32,15 @@ NOW = 1_800_000_000.0
 URL = "https://v.volces.com/a.mp4?X-Tos-Expires=86400&X-Tos-Signature=s"
 
 
-def answer(body: object, status_code: int = 200, **headers: str) -> Answer:
+def answer(body: object, status_code: int = 200, key_reported_at: float | None = None, /, **headers: str) -> Answer:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return parse("task_x", status_code, HTTPHeaderDict(named), content, NOW)
+    return parse("task_x", status_code, HTTPHeaderDict(named), content, NOW, key_reported_at)
 
 
-def report(body: object) -> Report:
-    found = answer(body)
+def report(body: dict[str, object], **headers: str) -> Report:
+    """Read a body beside whose status our id stands."""
+    found = answer({"id": "task_x", **body}, **headers)
     assert isinstance(found, Report), found
     return found
 
@@ -96,19 +101,91 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_three_shapes_say_the_same(shape: str) -> None:
-    found = report(SHAPES[shape])
+    found = answer(SHAPES[shape])
+    assert isinstance(found, Report)
     assert (found.status, found.progress, found.model, found.created_at) == (Status.IN_PROGRESS, 45, "m", 5)
 
 
-def test_the_outer_status_counts_where_both_are_there() -> None:
-    envelope = {"code": "success", "data": {"task_id": "task_x", "status": "IN_PROGRESS", "data": {"status": "done"}}}
-    assert report(envelope).status is Status.IN_PROGRESS
+@pytest.mark.parametrize("progress", ["NaN", "Infinity", "null"])
+def test_odd_json_is_read_for_what_it_is_worth(progress: str) -> None:
+    found = answer(f'\N{BOM}{{"id": "task_x", "status": "IN_PROGRESS", "progress": {progress}}}'.encode())
+    assert isinstance(found, Report)
+    assert (found.status, found.progress) == (Status.IN_PROGRESS, None)
 
 
-def test_the_inner_status_counts_where_the_outer_has_none() -> None:
-    assert (
-        report({"code": "success", "data": {"task_id": "task_x", "data": {"status": "done"}}}).status is Status.SUCCESS
-    )
+DOUBTS = {
+    "failure": "a failure without the task's id beside it",
+    "success": "a success with neither the task's id nor a URL",
+    "report": "a report without the task's id",
+    "other": "the answer is about another task",
+}
+OURS = {"task_id": "task_x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "meaning"),
+    [
+        # The status beside our id counts.
+        ({**OURS, "status": "IN_PROGRESS", "data": {"status": "done"}}, "IN_PROGRESS"),
+        ({**OURS, "status": "SUCCESS", "data": {"status": "running"}}, "SUCCESS"),
+        ({**OURS, "status": "SUCCESS", "data": {"status": "failed"}}, "SUCCESS"),
+        ({**OURS, "status": "FAILED", "data": {"status": "running"}}, "FAILED"),
+        ({**OURS, "status": "IN_PROGRESS", "data": {**OURS, "status": "failed"}}, "IN_PROGRESS"),
+        ({"status": "success", "data": {**OURS, "status": "IN_PROGRESS"}}, "IN_PROGRESS"),
+        ({"status": "success", "data": {**OURS, "status": "FAILURE"}}, "FAILED"),
+        ({"status": "success", "data": {**OURS, "status": "SUCCESS"}}, "SUCCESS"),
+        ({"status": "error", "data": {**OURS, "status": "running"}}, "IN_PROGRESS"),
+        ({"status": "success", "data": {"data": {**OURS, "status": "running"}}}, "IN_PROGRESS"),
+        ({"code": "success", "data": {**OURS, "status": "IN_PROGRESS", "data": {"status": "done"}}}, "IN_PROGRESS"),
+        # The innermost counts where no other layer has one.
+        ({"code": "success", "data": {**OURS, "data": {"status": "done"}}}, "SUCCESS"),
+        ({"code": "success", "data": {**OURS, "data": {"status": "running"}}}, "IN_PROGRESS"),
+        ({**OURS, "data": {"status": "done"}}, "SUCCESS"),
+        # A failure needs our id beside it.
+        ({"status": "error", "message": "upstream timeout"}, "failure"),
+        ({"status": "expired", "message": "session expired"}, "failure"),
+        ({"status": "error", "message": "upstream timeout", "data": OURS}, "failure"),
+        ({"status": "failed", "data": {"status": "running"}}, "failure"),
+        ({"status": "FAILED", "data": {"id": "other", "status": "FAILED"}}, "other"),
+        ({"code": "success", "data": {**OURS, "data": {"status": "failed"}}}, "failure"),
+        ({"data": {"data": {"id": "the renderer's own", "status": "failed"}}}, "failure"),
+        # A success without our id needs a URL: an outer one may only say that the request was served.
+        ({"status": "success"}, "success"),
+        ({"status": "success", "data": None}, "success"),
+        ({"status": "success", "data": OURS}, "success"),
+        ({"status": "success", "data": {**OURS, "data": {"status": "running"}}}, "success"),
+        ({"status": "success", "data": {"data": OURS}}, "success"),
+        ({"data": {"data": {"id": "the renderer's own", "status": "done"}}}, "success"),
+        ({"status": "completed", "url": URL}, "SUCCESS"),
+        ({"status": "success", "data": {**OURS, "result_url": URL}}, "SUCCESS"),
+        ({"data": {"data": {"id": "the renderer's own", "status": "done", "url": URL}}}, "SUCCESS"),
+        # Without our id nothing proves that CometAPI knows the task, nor that the key is the right one.
+        ({"status": "running"}, "report"),
+        ({"status": "upscaling"}, "report"),
+        ({**OURS, "status": "upscaling"}, "None"),
+        ({"status": "queued", "data": {**OURS, "progress": 3}}, "SUBMITTED"),
+        ({"data": {"data": {"id": "the renderer's own", "status": "running"}}}, "report"),
+        # Another id is another task, except where the renderer has its own.
+        ({"status": "running", "id": "other"}, "other"),
+        ({"status": "success", "data": {"task_id": "other", "status": "SUCCESS", "url": URL}}, "other"),
+        ({"status": "SUCCESS", "id": "other", "data": {**OURS, "status": "SUCCESS"}}, "other"),
+        ({"data": {"id": "other", "data": {**OURS, "status": "done"}}}, "other"),
+        ({"data": {"task_id": "other", "data": {"status": "done"}}}, "other"),
+        ({**OURS, "status": "SUCCESS", "data": {"id": "the renderer's own", "status": "done"}}, "SUCCESS"),
+        ({"data": {**OURS, "data": {"id": "the renderer's own", "status": "done"}}}, "SUCCESS"),
+        ({"id": "other", "task_id": "task_x", "status": "SUCCESS"}, "SUCCESS"),
+        ({"id": 123, "task_id": "task_x", "status": "FAILED"}, "FAILED"),
+        ({"id": " task_x ", "status": "FAILED"}, "FAILED"),
+        ({"id": "", "status": "FAILED"}, "failure"),
+    ],
+)
+def test_the_status_beside_our_id_counts(body: object, meaning: str) -> None:
+    found = answer(body, X_Cometapi_Request_Id="r1")
+    if meaning in DOUBTS:
+        assert found == Unreadable(reason=DOUBTS[meaning], request_id="r1")
+    else:
+        assert isinstance(found, Report), found
+        assert str(found.status) == meaning
 
 
 @pytest.mark.parametrize(
@@ -143,13 +220,13 @@ def test_the_url_is_found_wherever_it_was_seen(path: str) -> None:
     assert report({"status": "SUCCESS", **nested(path, f" {URL} ")}).video_url == URL
 
 
-@pytest.mark.parametrize("url", ["http://v.volces.com/a.mp4", "HTTPS://v.volces.com/a.mp4", URL.ljust(8192, "s")])
+@pytest.mark.parametrize("url", ["http://v.volces.com/a.mp4", "HTTPS://v.volces.com/a.mp4", URL.ljust(8193, "s")])
 def test_any_web_address_is_a_url_its_reader_judges_it(url: str) -> None:
     assert report({"status": "SUCCESS", "video_url": url}).video_url == url
 
 
 @pytest.mark.parametrize(
-    "value", ["", None, 7, "soon", "file:///etc/passwd", "ftp://a/b", {"url": 7}, "https://" + "a" * 8192]
+    "value", ["", None, 7, "soon", "file:///etc/passwd", "ftp://a/b", {"url": 7}, ["https://a/b"], "see https://a/b"]
 )
 def test_what_is_no_url_is_none(value: object) -> None:
     assert report({"status": "SUCCESS", "video_url": value}).video_url is None
@@ -161,7 +238,39 @@ def test_a_url_counts_on_success_only(word: str) -> None:
 
 
 def test_a_url_is_never_shown() -> None:
-    assert "volces" not in repr(report({"status": "SUCCESS", "video_url": URL}))
+    assert "volces" not in repr(report({"status": "SUCCESS", "video_url": URL, "last_frame_url": URL}))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "last_frame_url", "content.last_frame_url", "metadata.last_frame_url", "data.last_frame_url",
+        "data.data.content.last_frame_url", "data.data.last_frame_url", "result.last_frame_url",
+    ],
+)  # fmt: skip
+def test_the_last_frame_is_found_wherever_it_may_be(path: str) -> None:
+    said = nested(path, f" {URL} ")
+    assert report({"status": "SUCCESS", **said}).last_frame_url == URL
+    assert report({"status": "SUCCESS", **said}).video_url is None
+    assert report({"status": "IN_PROGRESS", **said}).last_frame_url is None
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("http://10.0.0.1/a.png", True), (URL.ljust(8192, "s"), True), (URL.ljust(8193, "s"), False), ("a.png", False),
+        ("file:///etc/passwd", False), (None, False), (7, False), ([URL], False), ({"url": URL}, False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_last_frame_is_a_web_address_its_reader_judges_it(value: object, *, kept: bool) -> None:
+    found = report({"status": "SUCCESS", "video_url": URL, "last_frame_url": value})
+    assert found.last_frame_url == (value if kept else None)
+    assert found.video_url == URL
+
+
+def test_a_last_frame_that_is_too_long_does_not_hide_another() -> None:
+    both = {"last_frame_url": URL.ljust(8193, "s"), "content": {"last_frame_url": URL}}
+    assert report({"status": "SUCCESS", **both}).last_frame_url == URL
 
 
 @pytest.mark.parametrize(
@@ -194,37 +303,6 @@ def test_a_failure_keeps_the_providers_words(body: dict[str, object], code: str 
 def test_only_a_failure_has_a_reason(word: str) -> None:
     found = report({"status": word, "fail_reason": URL, "error": {"code": "c", "message": "m"}})
     assert (found.code, found.reason) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("body", "applied"),
-    [
-        ({}, True),
-        ({"id": "task_x"}, True),
-        ({"id": 123, "task_id": "task_x"}, True),
-        ({"id": "other", "task_id": "task_x"}, True),
-        ({"id": "other"}, False),
-        ({"task_id": "other"}, False),
-    ],
-)
-def test_an_answer_about_another_task_is_not_applied(body: dict[str, object], *, applied: bool) -> None:
-    assert isinstance(answer({"status": "SUCCESS", **body}), Report if applied else Unreadable)
-    envelope = {"code": "success", "data": {"status": "SUCCESS", "data": {"id": "the renderer's own"}, **body}}
-    assert isinstance(answer(envelope), Report if applied else Unreadable)
-
-
-@pytest.mark.parametrize(
-    ("body", "applied"),
-    [
-        ({"status": "SUCCESS", "data": {"id": "the renderer's own", "status": "done"}}, True),
-        ({"data": {"task_id": "task_x", "data": {"id": "the renderer's own", "status": "done"}}}, True),
-        ({"data": {"data": {"id": "the renderer's own", "status": "done"}}}, True),
-        ({"data": {"task_id": "other", "data": {"status": "done"}}}, False),
-        ({"data": {"id": "other", "data": {"id": "task_x", "status": "done"}}}, False),
-    ],
-)
-def test_the_gateways_id_counts_and_the_renderers_does_not(body: dict[str, object], *, applied: bool) -> None:
-    assert isinstance(answer(body), Report if applied else Unreadable)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +340,7 @@ NESTED = {"error": {"message": "task_not_exist (request id: r1)", "type": "comet
         (404, b"not found", Unclear),
         (422, {}, Unclear),
         (418, {}, Unclear),
+        (400, {**FLAT, "status": "error"}, UnknownTask),
         (401, FLAT, KeyRejected),
         (403, {}, KeyRejected),
         *[(code, FLAT, Unavailable) for code in (408, 425, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 599, 101)],
@@ -286,8 +365,30 @@ def test_meanings(status_code: int, body: object, meaning: type) -> None:
     assert type(answer(body, status_code)) is meaning
 
 
+@pytest.mark.parametrize(
+    ("age", "meaning"), [(None, KeyRejected), (0, Forbidden), (900, Forbidden), (901, KeyRejected), (-5, Forbidden)]
+)
+def test_a_refusal_is_about_the_task_where_the_key_got_a_report_lately(age: float | None, meaning: type) -> None:
+    reported_at = None if age is None else NOW - age
+    body = {"error": {"message": "This token has no access to this model (request id: r1)"}}
+    found = answer(body, 403, reported_at)
+    assert type(found) is meaning
+    assert isinstance(found, Forbidden | KeyRejected)
+    assert found.message == "This token has no access to this model"
+    assert found.request_id == "r1"
+    assert isinstance(answer(body, 401, reported_at), KeyRejected)
+    if isinstance(found, Forbidden):
+        assert found.key_reported_at == reported_at
+
+
+@pytest.mark.parametrize("reported_at", [None, NOW, NOW - 100_000])
+def test_a_denial_says_what_its_key_is_worth(reported_at: float | None) -> None:
+    found = answer(FLAT, 400, reported_at)
+    assert found == UnknownTask(message="task_not_exist", key_reported_at=reported_at)
+
+
 def test_the_longest_body_is_read() -> None:
-    frame = b'{"status": "SUCCESS", "x": ""}'
+    frame = b'{"id": "task_x", "status": "SUCCESS", "x": ""}'
     assert isinstance(answer(frame[:-2] + b"x" * (1024 * 1024 - len(frame)) + frame[-2:]), Report)
 
 
@@ -333,7 +434,7 @@ def test_the_request_id_is_kept_for_the_log(status_code: int) -> None:
     assert answer(NESTED, status_code, X_Cometapi_Request_Id="r2").request_id == "r2"
 
 
-@pytest.mark.parametrize("body", [{"status": "IN_PROGRESS"}, {"status": "SUCCESS", "id": "other"}])
+@pytest.mark.parametrize("body", [{"status": "IN_PROGRESS"}, {"status": "SUCCESS", "id": "other"}, {"status": "error"}])
 def test_reports_and_their_mistakes_have_a_request_id_too(body: object) -> None:
     assert answer(body, X_Cometapi_Request_Id="r1").request_id == "r1"
 
@@ -368,6 +469,105 @@ def test_retry_after_in_both_forms(text: str | None, seconds: float | None, loca
     assert found.retry_after == seconds
 
 
+# --- What the render was ---
+
+USAGE = {"completion_tokens": 108_900, "total_tokens": 108_900}
+RENDER = {
+    "usage": USAGE, "seed": 58944, "resolution": "720p", "ratio": "16:9", "duration": 5, "framespersecond": 24,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["", "metadata", "content", "data", "data.metadata", "data.data", "result"])
+def test_the_render_is_described_in_its_own_names(place: str) -> None:
+    said = nested(place, RENDER) if place else RENDER
+    assert report({"status": "SUCCESS", "video_url": URL, **said}).result == RENDER
+
+
+@pytest.mark.parametrize("word", ["FAILED", "error"])
+def test_a_failure_may_have_cost_something_too(word: str) -> None:
+    assert report({"status": word, **RENDER}).result == RENDER
+
+
+@pytest.mark.parametrize("word", ["IN_PROGRESS", "queued", "upscaling"])
+def test_only_what_has_ended_is_described(word: str) -> None:
+    assert report({"status": word, **RENDER}).result == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"duration": "5"}, {"duration": "5"}),
+        ({"seconds": "5", "fps": 24}, {"seconds": "5", "fps": 24}),
+        ({"duration": 5.5}, {"duration": Decimal("5.5")}),
+        ({"duration": 0.1}, {"duration": Decimal("0.1")}),
+        ({"duration": 0.0, "seed": 0}, {"duration": Decimal(0), "seed": 0}),
+        ({"seed": -1}, {"seed": -1}),
+        ({"seed": 10**38 - 1}, {"seed": 10**38 - 1}),
+        ({"seed": 10**38}, {}),
+        ({"seed": -(10**38)}, {}),
+        ({"duration": 1e125}, {"duration": Decimal("1e125")}),
+        ({"duration": 1e126}, {}),
+        ({"duration": 1e308}, {}),
+        ({"duration": 1e-130}, {"duration": Decimal("1e-130")}),
+        ({"duration": 1e-131}, {}),
+        ({"duration": float("nan"), "seed": float("inf"), "fps": float("-inf")}, {}),
+        ({"duration": True, "seed": None, "fps": [], "ratio": {}, "resolution": ""}, {}),
+        ({"resolution": "x" * 128, "ratio": "x" * 129}, {"resolution": "x" * 128}),
+        ({"resolution": "é" * 64, "ratio": "é" * 65}, {"resolution": "é" * 64}),
+        ({"resolution": "a\ud800", "ratio": "1:1"}, {"ratio": "1:1"}),
+        ({"resolution": URL, "ratio": "sk-abcdef123456"}, {}),
+        ({"duration": [], "metadata": {"duration": 5}}, {"duration": 5}),
+        ({"duration": 5, "metadata": {"duration": 6}}, {"duration": 5}),
+        ({"metadata": [7], "content": "x", "result": None, "duration": 5}, {"duration": 5}),
+        ({"colour": "red", "progress": 7}, {}),
+        ({"usage": []}, {}),
+        ({"usage": "12"}, {}),
+        ({"usage": 12}, {}),
+        ({"usage": {}}, {}),
+        ({"usage": {"a": 1, "b": {"c": 2}, "d": [3], "e": None, "f": True, "g": 0.5}},
+         {"usage": {"a": 1, "g": Decimal("0.5")}}),
+        ({"usage": {"a": {"b": 1}}, "metadata": {"usage": {"c": 1}}}, {"usage": {"c": 1}}),
+        ({"usage": {"": 1, "x" * 129: 2, "a\ud800": 3, "sk-abcdef123456": 4, URL: 5, "ok": 6}}, {"usage": {"ok": 6}}),
+    ],
+)  # fmt: skip
+def test_what_is_odd_about_a_render_is_left_out(said: dict[str, object], kept: dict[str, object]) -> None:
+    found = report({"status": "SUCCESS", "video_url": URL, **said}).result
+    assert found == kept
+    assert [type(value) for value in found.values()] == [type(value) for value in kept.values()]
+
+
+@pytest.mark.parametrize(
+    ("header", "usage"),
+    [
+        (json.dumps(USAGE), USAGE),
+        ('{"total_tokens": 1.5, "x": [1]}', {"total_tokens": Decimal("1.5")}),
+        ("", None), ("12", None), ("[]", None), ("{", None), ('"a"', None), ("[" * 100_000, None), ("{}", None),
+        ('{"total_tokens": NaN}', None),
+    ],
+)  # fmt: skip
+def test_usage_may_come_as_a_header(header: str, usage: dict[str, object] | None) -> None:
+    found = report({"status": "SUCCESS", "duration": 5}, X_New_Api_Usage=header).result
+    assert found == {"duration": 5} | ({"usage": usage} if usage else {})
+
+
+def test_the_usage_of_the_body_goes_before_the_headers() -> None:
+    found = report({"status": "SUCCESS", "usage": {"total_tokens": 1}}, X_New_Api_Usage='{"total_tokens": 2}')
+    assert found.result == {"usage": {"total_tokens": 1}}
+
+
+LARGE = dict.fromkeys(("duration", "seconds", "resolution", "ratio", "fps", "framespersecond", "seed"), "é" * 64)
+
+
+@pytest.mark.parametrize(
+    "usage", [{f"key {n}": "x" * 100 for n in range(9000)}, {f"{n:0>128}": n for n in range(5000)}]
+)
+def test_a_result_leaves_room_on_its_item(usage: dict[str, object]) -> None:
+    found = report({"status": "SUCCESS", **LARGE, "usage": usage}).result
+    assert set(found) == {*LARGE, "usage"}
+    assert 1000 < len(str(found["usage"])) < 2500
+    assert len(json.dumps(found, ensure_ascii=False, default=str).encode()) < 3584
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -380,17 +580,8 @@ json_values = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
-                    "id",
-                    "task_id",
-                    "status",
-                    "data",
-                    "error",
-                    "code",
-                    "message",
-                    "url",
-                    "video_url",
-                    "progress",
-                    "fail_reason",
+                    *("id", "task_id", "status", "data", "error", "code", "message", "url", "video_url", "progress"),
+                    *("fail_reason", "usage", "content", "metadata", "duration", "seed", "last_frame_url", "x"),
                 ]
             ),
             inner,
@@ -400,9 +591,32 @@ json_values = st.recursive(
 )
 
 
-@given(st.integers(100, 599), st.binary() | json_values.map(lambda value: json.dumps(value).encode()), st.text())
-def test_no_answer_raises(status_code: int, body: bytes, header: str) -> None:
-    found = answer(body, status_code, Retry_After=header, X_Cometapi_Request_Id=header)
+@given(
+    st.integers(100, 599),
+    st.binary() | json_values.map(lambda value: json.dumps(value).encode()),
+    st.text() | json_values.map(json.dumps),
+    st.none() | st.floats(),
+)
+def test_no_answer_raises(status_code: int, body: bytes, header: str, key_reported_at: float | None) -> None:
+    stamps = {"Retry_After": header, "X_Cometapi_Request_Id": header, "X_New_Api_Usage": header}
+    found = answer(body, status_code, key_reported_at, **stamps)
     if isinstance(found, Report):
         assert 200 <= status_code < 300
         assert found.status in {None, *Status}
+        assert found.status not in {Status.FAILED, Status.ERROR} or b"task_x" in body
+        TypeSerializer().serialize(found.result)
+
+
+@given(json_values, json_values)
+def test_a_result_is_small_and_fit_for_the_table(render: object, usage: object) -> None:
+    body = {"status": "SUCCESS", "metadata": render, "usage": usage, "duration": render}
+    found = report({**body, "data": render}).result
+    TypeSerializer().serialize(found)
+    assert len(str(found).encode()) <= 4096
+    assert all(isinstance(value, Decimal | int | str) for value in flat(found))
+
+
+def flat(result: Mapping[str, Any]) -> list[object]:
+    usage = result.get("usage", {})
+    assert all(isinstance(value, Decimal | int | str) for value in usage.values())
+    return [value for name, value in result.items() if name != "usage"]

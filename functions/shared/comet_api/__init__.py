@@ -2,6 +2,7 @@
 
 from shared.comet_api.answers import (
     Answer,
+    Forbidden,
     KeyRejected,
     Misdirected,
     Report,
@@ -11,13 +12,14 @@ from shared.comet_api.answers import (
     UnknownTask,
     Unreadable,
 )
-from shared.comet_api.client import ApiKey, CometApi
-from shared.comet_api.parser import parse
+from shared.comet_api.client import CometApi, content_url, normal_base
+from shared.comet_api.parser import KEY_PROVEN_SECONDS, parse
 
 __all__ = [
+    "KEY_PROVEN_SECONDS",
     "Answer",
-    "ApiKey",
     "CometApi",
+    "Forbidden",
     "KeyRejected",
     "Misdirected",
     "Report",
@@ -26,5 +28,7 @@ __all__ = [
     "Unclear",
     "UnknownTask",
     "Unreadable",
+    "content_url",
+    "normal_base",
     "parse",
 ]

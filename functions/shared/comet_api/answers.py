@@ -1,6 +1,8 @@
 """What an answer of CometAPI can mean, one class per meaning."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.task import Status
 
@@ -22,8 +24,11 @@ class Report(_Answer):
     created_at: int | None = None
     completed_at: int | None = None
     video_url: str | None = field(default=None, repr=False)
+    last_frame_url: str | None = field(default=None, repr=False)
     code: str | None = None
     reason: str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What the render was and cost, once it has ended: fit for DynamoDB, and never a reason for anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,8 @@ class UnknownTask(_Answer):
     """The account of this key does not know the id: a wrong id, a wrong key, or a task a moment old."""
 
     message: str
+    key_reported_at: float | None = None
+    """When this very key last got a report on any task, in epoch seconds; None where it never did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,15 @@ class KeyRejected(_Answer):
     """The key is missing, wrong or blocked; nothing is said about the task."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forbidden(_Answer):
+    """A key that gets reports on other tasks gets none on this one: a trouble of this task."""
+
+    message: str
+    key_reported_at: float | None = None
+    """As in UnknownTask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +92,6 @@ class Misdirected(_Answer):
     reason: str
 
 
-type Answer = Report | UnknownTask | Unclear | KeyRejected | Throttled | Unavailable | Unreadable | Misdirected
+type Answer = (
+    Report | UnknownTask | Unclear | KeyRejected | Forbidden | Throttled | Unavailable | Unreadable | Misdirected
+)

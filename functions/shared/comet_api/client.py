@@ -2,68 +2,42 @@
 
 import ssl
 import time
-from collections.abc import Callable
-from threading import Lock
 from urllib.parse import quote
 
 import urllib3
 from urllib3.util import Retry, Url, parse_url
 
-from shared.comet_api.answers import Answer, KeyRejected, Unavailable
+from shared.api_key import ApiKey
+from shared.comet_api.answers import Answer, KeyRejected, Report, Unavailable
+from shared.comet_api.connection import CONNECT_SECONDS, Connection, SecureConnection
 from shared.comet_api.parser import MAX_BODY_BYTES, parse
 from shared.errors import ConfigurationError
 
 ANSWER_SECONDS = 15.0
 """How long one answer may take in all (the client time-out that CometAPI's documentation advises)."""
 
-_TIMEOUT = urllib3.Timeout(connect=5.0, read=ANSWER_SECONDS)
+_TIMEOUT = urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
 # One mechanism retries, the next round, so urllib3 does not; a redirect would carry the key away.
 _NEVER = Retry(total=False, redirect=False)
 _CHUNK = 64 * 1024
 
 
-class ApiKey:
-    """The Bearer key; read when first needed, and anew where CometAPI rejects it."""
-
-    def __init__(self, read: Callable[[bool], str]) -> None:
-        """Take `read(force)`, which returns the key, from its store where `force`, else possibly from a cache."""
-        self._read = read
-        self._lock = Lock()
-        self._value: str | None = None
-        self._renewed_at = 0.0
-
-    def value(self) -> str:
-        """Return the key; raises ConfigurationError where there is none."""
-        with self._lock:
-            self._value = self._value or self._read(False)  # noqa: FBT003 - see __init__
-            return self._value
-
-    def renew(self, rejected: str, asked_at: float) -> str:
-        """Return the key in force, now that `rejected` was refused to a question of `asked_at` (monotonic seconds).
-
-        One read serves all questions that were asked before it, however many threads have one.
-        """
-        with self._lock:
-            if self._value == rejected and asked_at > self._renewed_at:
-                self._value = self._read(True)  # noqa: FBT003 - see __init__
-                self._renewed_at = time.monotonic()
-            return self._value or rejected
-
-
 class CometApi:
     """CometAPI's video route, one question a call; thread-safe."""
 
-    def __init__(self, base_url: str, key: ApiKey, connections: int) -> None:
+    def __init__(self, base_url: str, key: ApiKey, connections: int, *, allow_insecure: bool = False) -> None:
         """Keep up to `connections` connections open to `base_url`; nothing is asked yet.
 
-        Raises ConfigurationError where `base_url` is none.
+        Raises ConfigurationError where `base_url` is none, or is plain http and that is not allowed.
         """
-        base = _base(base_url)
-        self._videos_path = f"{(base.path or '').rstrip('/')}/v1/videos/"
+        base = normal_base(base_url, allow_insecure)
+        self._base = base
         self._key = key
+        self._reported_at: dict[str, float] = {}  # by the key's value: a stored name may get another account's
         # One for all connections: each would otherwise load the certificates of all authorities anew.
         tls = {"ssl_context": ssl.create_default_context()} if base.scheme == "https" else {}
         self._pool = urllib3.connection_from_url(base.url, maxsize=connections, timeout=_TIMEOUT, **tls)
+        self._pool.ConnectionCls = SecureConnection if tls else Connection
 
     def ask(self, task_id: str) -> Answer:
         """Ask how `task_id` stands; whatever goes wrong on the way is an answer too.
@@ -79,21 +53,35 @@ class CometApi:
                 return self._get(task_id, renewed)
         return answer
 
+    def content_url(self, task_id: str) -> str:
+        """Return where CometAPI itself gives out the task's video to whoever has the key."""
+        return _content_url(self._base, task_id)
+
     def _get(self, task_id: str, key: str) -> Answer:
         deadline = time.monotonic() + ANSWER_SECONDS
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
-        path = self._videos_path + quote(task_id, safe="")
         try:
-            response = self._pool.urlopen("GET", path, headers=headers, retries=_NEVER, preload_content=False)
+            path = _path(self._base, task_id)
+            response = self._pool.urlopen(
+                "GET", path, headers=headers, retries=_NEVER, redirect=False, preload_content=False
+            )
             body = _read(response, deadline)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Unavailable(reason=type(error).__name__)
         if body is None:
             return Unavailable(reason="the answer was too slow")
-        return parse(task_id, response.status, response.headers, body, time.time())
+        now = time.time()
+        answer = parse(task_id, response.status, response.headers, body, now, self._reported_at.get(key))
+        if isinstance(answer, Report):
+            self._reported_at[key] = now
+        return answer
 
 
-def _base(base_url: str) -> Url:
+def normal_base(base_url: str, allow_insecure: bool) -> Url:  # noqa: FBT001 - what it means is said by its name
+    """Read the parameter CometApiBaseUrl, with or without the `/v1` that every path begins with.
+
+    Raises ConfigurationError where it is none, or is plain http and that is not allowed.
+    """
     try:
         base = parse_url(base_url)
     except urllib3.exceptions.LocationParseError:
@@ -102,7 +90,29 @@ def _base(base_url: str) -> Url:
         raise ConfigurationError(
             "The stack's parameter CometApiBaseUrl must be a URL like https://api.cometapi.com; correct it and deploy."
         )
-    return base
+    if base.scheme == "http" and not allow_insecure:
+        raise ConfigurationError(
+            "The stack's parameter CometApiBaseUrl is plain http, which would send the API key in clear; correct it to "
+            "https and deploy. Only a stack for tests may set AllowInsecureVideoUrls to true instead."
+        )
+    path = (base.path or "").rstrip("/").removesuffix("/v1").rstrip("/")
+    return Url(base.scheme, host=base.host, port=base.port, path=path or None)
+
+
+def content_url(base_url: str, task_id: str) -> str:
+    """Return where CometAPI itself gives out the task's video to whoever has the key; whether by TLS is not judged.
+
+    Raises ConfigurationError where `base_url` is no base URL.
+    """
+    return _content_url(normal_base(base_url, allow_insecure=True), task_id)
+
+
+def _content_url(base: Url, task_id: str) -> str:
+    return base._replace(path=f"{_path(base, task_id)}/content").url
+
+
+def _path(base: Url, task_id: str) -> str:
+    return f"{base.path or ''}/v1/videos/{quote(task_id, safe='')}"
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes | None:

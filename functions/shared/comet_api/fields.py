@@ -1,8 +1,9 @@
 """Single fields of an answer, each read totally: what cannot be believed is None."""
 
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.task import Status
@@ -19,7 +20,10 @@ _WORDS = {
 STATUS_OF_WORD = {word: status for status, words in _WORDS.items() for word in words.split()}
 """Every status word that was seen on this route, in lower case."""
 
-_URL_PATHS = (
+PLACES = ("metadata", "content", "result", "video")
+"""Objects of a layer that hold what others say in the layer itself."""
+
+_VIDEO_URL_PATHS = (
     ("video_url",),
     ("metadata", "url"),
     ("url",),
@@ -29,14 +33,23 @@ _URL_PATHS = (
     ("content", "video_url"),
     ("fail_reason",),  # on success this field holds the URL, on failure the reason
 )
+_LAST_FRAME_URL_PATHS = (("last_frame_url",), *((place, "last_frame_url") for place in PLACES))
 _GOOD_CODES = ("success", "", 0, 200)
 _LONGEST_TEXT = 1000
-_LONGEST_URL = 8192
+_LONGEST_LAST_FRAME_URL = 8192
 _MILLISECONDS = 100_000_000_000
 _REQUEST_ID = re.compile(r"\s*\(request id: ([^)]*)\)")
 _URL_QUERY = re.compile(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", re.IGNORECASE)
 _HARMLESS = re.compile(r"(?!.*sk-)[a-z0-9_.-]{0,100}", re.IGNORECASE | re.ASCII)
 _KEY = re.compile(r"\b(sk-|Bearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
+
+
+def read_json(text: bytes | str) -> Any:  # noqa: ANN401 - it is what a stranger sent
+    """Read JSON; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def first_text(layers: Iterable[Layer], *names: str) -> str | None:
@@ -79,16 +92,15 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def video_url(layers: Sequence[Layer]) -> str | None:
-    """Return the first http(s) URL at any place where one was ever seen."""
-    for layer in layers:
-        for path in _URL_PATHS:
-            value: object = layer
-            for name in path:
-                value = value.get(name) if isinstance(value, Mapping) else None
-            if isinstance(value, str) and _is_url(value.strip()):
-                return value.strip()
-    return None
+def video_url(layers: Iterable[Layer]) -> str | None:
+    """Return the first http(s) URL at any place where one was ever seen, of any length."""
+    return next(_urls(layers, _VIDEO_URL_PATHS), None)
+
+
+def last_frame_url(layers: Iterable[Layer]) -> str | None:
+    """Return the first http(s) URL of a last frame that is not longer than video hosts take."""
+    urls = _urls(layers, _LAST_FRAME_URL_PATHS)
+    return next((url for url in urls if len(url) <= _LONGEST_LAST_FRAME_URL), None)
 
 
 def error_of(layers: Iterable[Layer]) -> tuple[str | None, str | None, str | None]:
@@ -126,5 +138,11 @@ def _seconds(number: float | None) -> int | None:
     return int(seconds) if 0 < seconds <= _MILLISECONDS else None
 
 
-def _is_url(text: str) -> bool:
-    return text.lower().startswith(("https://", "http://")) and len(text) <= _LONGEST_URL
+def _urls(layers: Iterable[Layer], paths: Iterable[Sequence[str]]) -> Iterator[str]:
+    for layer in layers:
+        for path in paths:
+            value: object = layer
+            for name in path:
+                value = value.get(name) if isinstance(value, Mapping) else None
+            if isinstance(value, str) and (url := value.strip()).lower().startswith(("https://", "http://")):
+                yield url

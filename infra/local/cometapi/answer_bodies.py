@@ -14,6 +14,8 @@ class Slot(Enum):
     CREATED_AT = "created_at"
     COMPLETED_AT = "completed_at"
     VIDEO_URL = "video_url"
+    CONTENT_URL = "content_url"
+    LAST_FRAME_URL = "last_frame_url"
     CODE = "code"
     REASON = "reason"
     REQUEST_ID = "request_id"
@@ -38,6 +40,8 @@ _ENDED = _RUNNING | {"progress": 100, "completed_at": Slot.COMPLETED_AT}
 _DONE = {"id": Slot.TASK_ID, "object": "video", "status": "completed", "progress": 100}
 _FAILED = {"id": Slot.TASK_ID, "object": "video", "status": "failed", "progress": 100}
 _GATEWAY = {"id": Slot.TASK_ID, "task_id": Slot.TASK_ID, "status": "completed", "progress": 100}
+_USAGE = {"completion_tokens": 108_900, "total_tokens": 108_900}
+_RENDER = {"usage": _USAGE, "duration": 5, "resolution": "720p", "ratio": "16:9", "framespersecond": 24, "seed": 58944}
 
 
 def _envelope(status: str = "SUCCESS", progress: str = "100%", **data: object) -> Json:
@@ -55,6 +59,7 @@ BODIES: dict[str, Json] = {
     "documented_submitted": _RUNNING | {"status": "SUBMITTED", "progress": 0},
     "documented_in_progress": _RUNNING,
     "documented_success": _ENDED | {"status": "SUCCESS", "video_url": Slot.VIDEO_URL},
+    "documented_success_without_url": _ENDED | {"status": "SUCCESS"},
     "documented_failed": _ENDED | {"status": "FAILED", "error": _ERROR},
     "documented_error": _ENDED | {"status": "ERROR", "error": _ERROR},
     # The shape of its newer captures: completed_at is set while the render still runs.
@@ -103,6 +108,19 @@ BODIES: dict[str, Json] = {
     "success_url_is_not_a_url": _DONE | {"video_url": "see attachment"},
     "success_without_completed_at": _DONE | {"video_url": Slot.VIDEO_URL},
     "success_progress_below_100": _ENDED | {"status": "SUCCESS", "progress": 99, "video_url": Slot.VIDEO_URL},
+    # What the render was and cost, its last frame, and a video at CometAPI's own content route.
+    "success_with_usage": _ENDED | {"status": "SUCCESS", "video_url": Slot.VIDEO_URL} | _RENDER,
+    "success_with_last_frame": _ENDED
+    | {"status": "SUCCESS", "video_url": Slot.VIDEO_URL, "last_frame_url": Slot.LAST_FRAME_URL}
+    | _RENDER,
+    "envelope_success_with_last_frame": _envelope(
+        data=_RENDER
+        | {"status": "succeeded", "content": {"video_url": Slot.VIDEO_URL, "last_frame_url": Slot.LAST_FRAME_URL}}
+    ),
+    "success_odd_usage": _ENDED
+    | {"status": "SUCCESS", "video_url": Slot.VIDEO_URL, "last_frame_url": "see attachment"}
+    | {"usage": ["many"], "duration": 1e308, "seed": True, "ratio": "\ud800", "resolution": {"deep": {"er": 1}}},
+    "success_content_url": _DONE | {"video_url": Slot.CONTENT_URL},
     # Ways to say why it failed.
     "failed_object_error": _FAILED | {"error": _ERROR},
     "failed_string_error": _FAILED | {"error": Slot.REASON},
@@ -127,6 +145,16 @@ BODIES: dict[str, Json] = {
     "id_missing": _without(_RUNNING, "id"),
     "success_id_missing": _without(_DONE, "id") | {"video_url": Slot.VIDEO_URL},
     "id_of_another_task": _DONE | {"id": "task_somebodyelse0000000000000000000", "video_url": Slot.VIDEO_URL},
+    # Bodies without any id: the gateway's own troubles, and a success that says nothing.
+    "status_error_without_id": {"status": "error", "message": "upstream timeout"},
+    "status_expired_without_id": {"status": "expired", "message": "session expired"},
+    "status_success_without_id": {"status": "success", "message": "", "data": None},
+    "failed_id_missing": _without(_FAILED, "id") | {"error": _ERROR},
+    # A status that only says that the request was served, above the one beside the id.
+    "request_success_over_running": {"status": "success"} | _envelope("IN_PROGRESS", "30%"),
+    "request_success_over_success": {"status": "success"} | _envelope(fail_reason=Slot.VIDEO_URL),
+    "request_error_over_running": {"status": "error"} | _envelope("IN_PROGRESS", "30%"),
+    "request_success_over_nothing": {"status": "success", "data": {"task_id": Slot.TASK_ID}},
     "status_missing": _without(_RUNNING, "status"),
     "status_null": _RUNNING | {"status": None},
     "status_number": _RUNNING | {"status": 2},

@@ -28,7 +28,16 @@ def _running(subject: Subject) -> bytes:
     return b"".join(json_answer("documented_in_progress", subject).chunks)
 
 
-# --- Statuses that need a header or a body of their own ---
+# --- Answers that need a header or a body of their own ---
+
+
+@_named
+def success_usage_in_header(
+    subject: Subject, usage: str = '{"completion_tokens": 1234, "total_tokens": 1234}'
+) -> Reply:
+    """Succeed, and say in a header what it cost."""
+    reply = json_answer("documented_success", subject)
+    return replace(reply, headers={**reply.headers, "X-New-Api-Usage": usage})
 
 
 @_named

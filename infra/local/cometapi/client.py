@@ -35,9 +35,11 @@ class RemoteCometApi:
         answer = self._ask("POST", "tasks", {**options, "count": count})
         return list(answer["task_ids"])
 
-    def fault(self, step: Step, *, requests: int | None = None, on: Faulty = "retrieve") -> None:
-        """Answer every request of an operation alike, until cleared or for so many requests."""
-        self._ask("POST", "faults", {"answer": step, "requests": requests, "on": on})
+    def fault(
+        self, step: Step, *, requests: int | None = None, seconds: float | None = None, on: Faulty = "retrieve"
+    ) -> None:
+        """Answer every request of an operation alike, until cleared, for so many requests or for so many seconds."""
+        self._ask("POST", "faults", {"answer": step, "requests": requests, "seconds": seconds, "on": on})
 
     def clear(self) -> None:
         """End all faults."""
@@ -48,12 +50,17 @@ class RemoteCometApi:
         """Return all requests so far, oldest first."""
         return [Request(**record) for record in self._ask("GET", "requests")["requests"]]
 
+    @property
+    def authorizations(self) -> dict[str, dict[str, int]]:
+        """Return how often each Authorization header was seen, by operation; `forget_requests` keeps it."""
+        return self._ask("GET", "authorizations")
+
     def forget_requests(self) -> None:
         """Empty the log."""
         self._ask("DELETE", "requests")
 
     def configure(self, **settings: str | float) -> None:
-        """Change `api_key`, `render_seconds` or `latency`."""
+        """Change `api_key`, `foreign_key`, `render_seconds` or `latency`."""
         self._ask("PATCH", "settings", settings)
 
     def video_url(self, task_id: str) -> str:
@@ -64,6 +71,10 @@ class RemoteCometApi:
         """Return digest and size of a task's video."""
         answer = self._ask("GET", f"tasks/{task_id}")
         return Expected(sha256=answer["sha256"], size=answer["size"])
+
+    def expected_last_frame(self, task_id: str) -> Expected:
+        """Return digest and size of a task's last frame, where it is the PNG."""
+        return Expected(**self._ask("GET", f"tasks/{task_id}")["last_frame"])
 
     def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         response = self._http.request(method, self.base_url + CONTROL + path, json=body)

@@ -10,7 +10,7 @@ from infra.local.cometapi.request_log import CONTROL
 from infra.local.cometapi.simulator import Simulator
 
 type Handler = Callable[[web.Request], Awaitable[web.Response]]
-_SETTINGS = {"api_key": str, "render_seconds": float, "latency": float}
+_SETTINGS = {"api_key": str, "foreign_key": str, "render_seconds": float, "latency": float}
 
 
 class Control:
@@ -28,6 +28,7 @@ class Control:
             web.delete(CONTROL + "faults", self._clear),
             web.get(CONTROL + "requests", self._requests),
             web.delete(CONTROL + "requests", self._forget_requests),
+            web.get(CONTROL + "authorizations", self._authorizations),
             web.patch(CONTROL + "settings", _checked(self._settings)),
         ]
 
@@ -41,7 +42,9 @@ class Control:
         if task_id not in self._simulator.renders:
             raise web.HTTPNotFound
         expected = await asyncio.to_thread(self._simulator.expected, task_id)
-        return web.json_response(asdict(expected) | {"video_url": self._simulator.video_url(task_id)})
+        last_frame = asdict(self._simulator.expected_last_frame(task_id))
+        video_url = self._simulator.video_url(task_id)
+        return web.json_response(asdict(expected) | {"video_url": video_url, "last_frame": last_frame})
 
     async def _fault(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -58,6 +61,9 @@ class Control:
     async def _forget_requests(self, _request: web.Request) -> web.Response:
         self._simulator.forget_requests()
         return web.json_response({})
+
+    async def _authorizations(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._simulator.authorizations)
 
     async def _settings(self, request: web.Request) -> web.Response:
         for name, value in (await request.json()).items():

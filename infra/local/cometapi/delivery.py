@@ -26,6 +26,9 @@ class Delivery:
     modified: float
     url: str
     moved_url: str
+    one_time_url: str
+    has_range: bool
+    """Asked for a range, be it one of this version or not."""
 
     def headers(self) -> dict[str, str]:
         """Return the headers of an honest answer."""

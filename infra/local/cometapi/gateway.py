@@ -39,55 +39,61 @@ class Gateway:
     async def _create(self, request: web.Request) -> web.StreamResponse:
         cue = self._refusal(request, "create")
         if cue is not None and cue.name != LIFE:
-            return await self._answer(request, cue, new_task_id())
+            return await answer_in_json(self._simulator, request, cue, new_task_id())
         order = await _order(request)
         if order is None or not order.get("prompt"):
-            return await self._answer(request, Cue("prompt_required"), "")
+            return await answer_in_json(self._simulator, request, Cue("prompt_required"), "")
         options = RenderOptions(model=order.get("model") or MODEL)
         if "refused" in order["prompt"].lower():
             options["fails"] = _REFUSED
         render = self._simulator.renders[self._simulator.create(**options)]
-        return await self._send(request, "created", _created(render))
+        return await _send(self._simulator, request, "created", _created(render))
 
     async def _retrieve(self, request: web.Request) -> web.StreamResponse:
         task_id = request.match_info["task_id"]
-        render = self._simulator.renders.get(task_id)
+        render = self._simulator.render_of(task_id, request.headers.get("Authorization"))
         cue = self._refusal(request, "retrieve")
         if cue is None or cue.name == LIFE:
             cue = render.next_answer(time.time()) if render else Cue("task_not_exist_flat")
-        return await self._answer(request, cue, task_id)
+        return await answer_in_json(self._simulator, request, cue, task_id)
 
     def _refusal(self, request: web.Request, operation: Faulty) -> Cue | None:
         """Return what comes before any task: a fault, or a key that is not ours."""
-        fault = self._simulator.next_fault(operation)
-        if fault is None and request.headers.get("Authorization") != f"Bearer {self._simulator.api_key}":
-            return Cue("unauthorized")
-        return fault
+        return self._simulator.next_fault(operation) or self._simulator.refusal(request.headers.get("Authorization"))
 
-    async def _answer(self, request: web.Request, cue: Cue, task_id: str) -> web.StreamResponse:
-        subject = self._subject(task_id)
-        return await self._send(
-            request, cue.name, answers.answer(cue.name, subject, cue.parameters), subject.request_id
-        )
 
-    def _subject(self, task_id: str) -> Subject:
-        subject = Subject(
-            task_id=task_id, video_url=self._simulator.video_url(task_id), request_id=f"2026{secrets.token_hex(12)}"
-        )
-        render = self._simulator.renders.get(task_id)
-        if render is None:
-            return subject
-        return replace(
-            subject, model=render.model, created_at=int(render.created_at), completed_at=int(render.completed_at)
-        )
+async def answer_in_json(simulator: Simulator, request: web.Request, cue: Cue, task_id: str) -> web.StreamResponse:
+    """Answer as the API does, about a task."""
+    subject = subject_of(simulator, task_id)
+    return await _send(
+        simulator, request, cue.name, answers.answer(cue.name, subject, cue.parameters), subject.request_id
+    )
 
-    async def _send(
-        self, request: web.Request, name: str, reply: Reply, request_id: str | None = None
-    ) -> web.StreamResponse:
-        request[RECORD].answer = name
-        await asyncio.sleep(self._simulator.latency)
-        stamp = {"X-Cometapi-Request-Id": request_id or f"2026{secrets.token_hex(12)}"}
-        return await send(request, replace(reply, headers=dict(reply.headers) | stamp))
+
+def subject_of(simulator: Simulator, task_id: str) -> Subject:
+    """Return what an answer may say of a task, known or not."""
+    subject = Subject(
+        task_id=task_id,
+        video_url=simulator.video_url(task_id),
+        content_url=simulator.content_url(task_id),
+        last_frame_url=simulator.last_frame_url(task_id),
+        request_id=f"2026{secrets.token_hex(12)}",
+    )
+    render = simulator.renders.get(task_id)
+    if render is None:
+        return subject
+    return replace(
+        subject, model=render.model, created_at=int(render.created_at), completed_at=int(render.completed_at)
+    )
+
+
+async def _send(
+    simulator: Simulator, request: web.Request, name: str, reply: Reply, request_id: str | None = None
+) -> web.StreamResponse:
+    request[RECORD].answer = name
+    await asyncio.sleep(simulator.latency)
+    stamp = {"X-Cometapi-Request-Id": request_id or f"2026{secrets.token_hex(12)}"}
+    return await send(request, replace(reply, headers=dict(reply.headers) | stamp))
 
 
 async def _order(request: web.Request) -> Mapping[str, str] | None:

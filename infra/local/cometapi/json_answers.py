@@ -14,6 +14,8 @@ class Subject:
 
     task_id: str
     video_url: str
+    content_url: str
+    last_frame_url: str
     model: str = "doubao-seedance-2-0-fast"
     created_at: int = 1_776_567_610
     completed_at: int = 1_776_567_690
@@ -28,7 +30,8 @@ def json_answer(name: str, subject: Subject, parameters: Mapping[str, object] | 
     slots = {slot: fields.pop(slot.value, getattr(subject, slot.value)) for slot in Slot}
     status, body = (200, BODIES[name]) if name in BODIES else REFUSALS[name]
     filled = _override(_fill(body, slots), fields)
-    return whole(json.dumps(filled, ensure_ascii=False).encode(), status=status)
+    # What UTF-8 lacks goes out as its escape.
+    return whole(json.dumps(filled, ensure_ascii=False).encode(errors="backslashreplace"), status=status)
 
 
 def _fill(value: object, slots: Mapping[Slot, object]) -> object:

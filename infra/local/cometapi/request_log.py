@@ -1,14 +1,14 @@
 """What was asked of the simulated CometAPI, for assertions."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-type Operation = Literal["create", "retrieve", "video", "other"]
+type Operation = Literal["create", "retrieve", "video", "content", "last_frame", "other"]
 CONTROL = "/_simulator/"
 
 
@@ -36,6 +36,7 @@ class RequestLog:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.authorizations: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._in_flight: Counter[Operation] = Counter()
 
     @web.middleware
@@ -69,6 +70,8 @@ class RequestLog:
             in_flight=self._in_flight[operation],
         )
         self.requests.append(record)
+        if "authorization" in record.headers:
+            self.authorizations[operation][record.headers["authorization"]] += 1
         return record
 
 
@@ -76,5 +79,7 @@ def _operation(request: web.Request) -> Operation:
     if request.path == "/v1/videos":
         return "create"
     if request.path.startswith("/v1/videos/"):
-        return "retrieve"
+        return "content" if request.path.endswith("/content") else "retrieve"
+    if request.path.startswith("/frames/"):
+        return "last_frame"
     return "video" if request.path.startswith("/files/") else "other"

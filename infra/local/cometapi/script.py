@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 
 # A name from a catalogue, or {"name": …, "times": 3, …} with the parameters of that name.
 type Step = str | Mapping[str, object]
@@ -35,17 +36,34 @@ class Script:
 
 @dataclass
 class Fault:
-    """One cue for every task's requests, until it is cleared or used up."""
+    """One cue for every task's requests, until it is cleared, used up, or over (`ends_at` in epoch seconds)."""
 
     cue: Cue
     requests: int | None = None
+    ends_at: float | None = None
 
-    def next(self) -> Cue | None:
+    def next(self, now: float) -> Cue | None:
         """Return the cue of the next request, None when the fault is over."""
+        if self.ends_at is not None and now >= self.ends_at:
+            return None
         if self.requests is None:
             return self.cue
         self.requests -= 1
         return self.cue if self.requests >= 0 else None
+
+
+def checked_by(kind: str, catalogue: Mapping[str, Callable[..., object]]) -> Check:
+    """Return what raises ValueError where a catalogue lacks a name, or what has it does not take the parameters."""
+
+    def check(name: str, parameters: Mapping[str, object]) -> None:
+        if name not in catalogue:
+            raise ValueError(f"no {kind} {name!r}; there are {', '.join(catalogue)}")
+        try:
+            signature(catalogue[name]).bind(None, **parameters)
+        except TypeError as error:
+            raise ValueError(f"{kind} {name!r}: {error}") from error
+
+    return check
 
 
 def cue(step: Step, check: Check) -> Cue:

@@ -9,6 +9,7 @@ from typing import Self
 from aiohttp import web
 
 from infra.local.cometapi.control import Control
+from infra.local.cometapi.downloads import Downloads
 from infra.local.cometapi.gateway import Gateway
 from infra.local.cometapi.simulator import Simulator
 from infra.local.cometapi.video_host import VideoHost
@@ -58,6 +59,6 @@ class SimulatedCometApi(Simulator):
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self.log.middleware], client_max_size=_LARGEST_UPLOAD)
-        for part in (Gateway(self), VideoHost(self), Control(self)):
+        for part in (Gateway(self), VideoHost(self), Downloads(self), Control(self)):
             app.add_routes(part.routes())
         return app

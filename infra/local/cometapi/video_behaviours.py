@@ -7,8 +7,10 @@ from infra.local.cometapi.delivery import Delivery
 from infra.local.cometapi.reply import Reply
 from infra.local.cometapi.video_breakdowns import VIDEO_BREAKDOWNS
 from infra.local.cometapi.video_lies import VIDEO_LIES
+from infra.local.cometapi.video_ranges import VIDEO_RANGES
+from infra.local.cometapi.video_redirects import VIDEO_REDIRECTS
 
-BEHAVIOURS = VIDEO_LIES | VIDEO_BREAKDOWNS
+BEHAVIOURS = VIDEO_LIES | VIDEO_RANGES | VIDEO_REDIRECTS | VIDEO_BREAKDOWNS
 
 
 def serve(name: str, delivery: Delivery, parameters: Mapping[str, object]) -> Reply:

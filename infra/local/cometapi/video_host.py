@@ -1,6 +1,7 @@
 """The host of the signed video URLs."""
 
 import time
+from secrets import token_hex
 
 from aiohttp import web
 
@@ -20,12 +21,14 @@ class VideoHost:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._tickets: set[str] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of the videos; their signatures allow GET only."""
         return [
             web.get("/files/{task_id}.mp4", self._serve, allow_head=False),
             web.get("/files/moved/{task_id}.mp4", self._serve, allow_head=False),
+            web.get("/files/once/{ticket}/{task_id}.mp4", self._serve_once, allow_head=False),
         ]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -39,6 +42,14 @@ class VideoHost:
         cue = _FINE if _moved(request) else self._next(render)
         request[RECORD].answer = cue.name
         return await send(request, self._reply(request, render, cue))
+
+    async def _serve_once(self, request: web.Request) -> web.StreamResponse:
+        ticket = request.match_info["ticket"]
+        if ticket in self._tickets:
+            request[RECORD].answer = "refused"
+            return await send(request, error_xml(403, "AccessDenied", "The ticket was used before."))
+        self._tickets.add(ticket)
+        return await self._serve(request)
 
     def _next(self, render: Render) -> Cue:
         render.downloads += 1
@@ -58,12 +69,14 @@ class VideoHost:
             modified=render.completed_at,
             url=self._simulator.base_url + request.path_qs,
             moved_url=self._simulator.signed_url(f"/files/moved/{render.task_id}.mp4", render),
+            one_time_url=self._simulator.signed_url(f"/files/once/{token_hex(8)}/{render.task_id}.mp4", render),
+            has_range="Range" in request.headers,
         )
         return video_behaviours.serve(cue.name, delivery, cue.parameters)
 
 
 def _moved(request: web.Request) -> bool:
-    return request.path.startswith("/files/moved/")
+    return request.path.startswith(("/files/moved/", "/files/once/"))
 
 
 def _ranged(request: web.Request, render: Render) -> bool:

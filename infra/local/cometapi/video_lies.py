@@ -2,11 +2,10 @@
 
 import functools
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from infra.local.cometapi.delivery import Delivery, error_xml
-from infra.local.cometapi.footage import Recut
 from infra.local.cometapi.reply import Reply, whole
 
 MIB = 1024 * 1024
@@ -102,25 +101,6 @@ def empty(_delivery: Delivery) -> Reply:
 
 
 @_named
-def no_ranges(delivery: Delivery) -> Reply:
-    """200 with the whole video, whatever range was asked for."""
-    reply = delivery.unranged().reply()
-    return replace(reply, headers=_except(reply.headers, "Accept-Ranges"))
-
-
-@_named
-def no_length(delivery: Delivery) -> Reply:
-    """Chunks instead of a Content-Length, and no ranges."""
-    return replace(no_ranges(delivery), length=None)
-
-
-@_named
-def no_etag(delivery: Delivery) -> Reply:
-    """Neither ETag nor Last-Modified."""
-    return replace(delivery.reply(), headers=_except(delivery.headers(), "ETag", "Last-Modified"))
-
-
-@_named
 def content_type(delivery: Delivery, value: str = "application/octet-stream") -> Reply:
     """Serve the video under another Content-Type."""
     return replace(delivery.reply(), headers=delivery.headers() | {"Content-Type": value})
@@ -135,56 +115,10 @@ def length_too_short(delivery: Delivery, by: int = 1000) -> Reply:
 
 
 @_named
-def wrong_content_range(delivery: Delivery, by: int = 1) -> Reply:
-    """Answer a range with a Content-Range that starts elsewhere."""
-    if not delivery.ranged:
-        return fine(delivery)
-    shifted = f"bytes {delivery.start + by}-{delivery.stop - 1 + by}/{delivery.footage.size}"
-    return replace(delivery.reply(), headers=delivery.headers() | {"Content-Range": shifted})
-
-
-@_named
-def shorter_range(delivery: Delivery) -> Reply:
-    """Answer a range with its first half only, and say so."""
-    return replace(delivery, stop=delivery.start + max(delivery.half, 1)).reply() if delivery.ranged else fine(delivery)
-
-
-@_named
-def changes_between_ranges(delivery: Delivery) -> Reply:
-    """After the first request, serve another video of the same size under a new ETag."""
-    return fine(delivery) if delivery.attempt == 1 else fine(replace(delivery, footage=Recut(delivery.footage)))
-
-
-@_named
 def gzip_bomb(_delivery: Delivery, size: int = 64 * MIB) -> Reply:
     """Content-Encoding gzip: a small body that unpacks to a large one."""
     reply = whole(_bomb(size), content_type="video/mp4")
     return replace(reply, headers=dict(reply.headers) | {"Content-Encoding": "gzip"})
-
-
-# --- Redirects ---
-
-
-@_named
-def redirect(_delivery: Delivery, to: str = "http://169.254.169.254/latest/meta-data/", status: int = 302) -> Reply:
-    """Send the client to any URL."""
-    return Reply(status=status, headers={"Location": to})
-
-
-@_named
-def redirect_once(delivery: Delivery, status: int = 302) -> Reply:
-    """Send the client to another signed URL of this host, which serves the video."""
-    return redirect(delivery, delivery.moved_url, status)
-
-
-@_named
-def redirect_loop(delivery: Delivery, status: int = 302) -> Reply:
-    """Send the client to the URL that it just asked."""
-    return redirect(delivery, delivery.url, status)
-
-
-def _except(headers: Mapping[str, str], *names: str) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in names}
 
 
 @functools.cache

@@ -1,4 +1,8 @@
-"""Is told of every stored video, once or, as EventBridge promises no more, once more."""
+"""Is told of every stored video, once or, as EventBridge promises no more, once more.
+
+EventBridge says keys as they are. S3's own notifications, behind SNS or SQS, URL-encode them (`unquote_plus` undoes
+that), and an `s3:TestEvent` without Records comes among them: ../../read_queue.py reads those.
+"""
 
 import json
 from functools import cache

@@ -1,0 +1,145 @@
+"""Connections to hosts that nobody vouches for: urllib3's own, but to public addresses only, and for one target."""
+
+import logging
+import socket
+import ssl
+import time
+from functools import cache
+from http.client import HTTPResponse
+from io import BufferedReader, RawIOBase
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from shared.errors import CopyInterrupted
+
+if TYPE_CHECKING:
+    from copier.video_url import VideoUrl
+    from copier.watch import Watch
+
+_CONNECT_TIMES = 3
+"""A name may have any number of silent addresses; so many are waited for."""
+_PULSE_SECONDS = 0.1
+"""The longest wait for a byte before the watch is asked again."""
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+logging.getLogger("urllib3.connection").disabled = True  # its warnings quote headers, and a Location may be signed
+
+
+@cache
+def trusted_authorities() -> ssl.SSLContext:
+    """Return the TLS settings; loading the authorities' certificates takes time, so once."""
+    return ssl.create_default_context()
+
+
+class Connection(HTTPConnection):
+    """One connection to a stranger. It asks for `target`, byte for byte, where urllib3 would mend what was signed.
+
+    Raises CopyInterrupted for a host without a public address, what `watch` raises, and urllib3's own errors.
+    """
+
+    def __init__(self, *, target: str, allow_insecure: bool, watch: "Watch", **more: Any) -> None:  # noqa: ANN401 - urllib3's
+        super().__init__(**more)
+        self._target = target
+        self._allow_insecure = allow_insecure
+        self._watch = watch
+
+    def putrequest(self, method: str, url: str, *how: Any, **more: Any) -> None:  # noqa: ANN401, ARG002 - http.client's
+        """Begin a request for the target, whatever `url` is."""
+        super().putrequest(method, self._target, *how, **more)
+
+    def response_class(self, sock: socket.socket, *how: Any, **more: Any) -> HTTPResponse:  # type: ignore[override]  # noqa: ANN401 - http.client's
+        """Return an answer that is read through a wire, from its first line on."""
+        response = HTTPResponse(sock, *how, **more)
+        response.fp = BufferedReader(_Wire(sock, response.fp, self._watch))
+        return response
+
+    def _new_conn(self) -> socket.socket:
+        failure: Exception = _not_public()
+        give_up = time.monotonic() + _CONNECT_TIMES * float(self.timeout or 0)
+        try:
+            for *_, address in socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM):
+                if self._may_reach(address) and time.monotonic() < give_up:
+                    try:
+                        return self._open(address)
+                    except OSError as error:  # also where this machine knows no such addresses at all
+                        failure = error
+            raise failure
+        finally:
+            del failure  # its traceback leads here, and to all that was received
+
+    def _open(self, address: Any) -> socket.socket:  # noqa: ANN401 - the socket module's
+        seconds = min(float(self.timeout or 0), self._watch.check())
+        connected = socket.create_connection(address[:2], seconds)
+        if not self._may_reach(connected.getpeername()):  # however the look-up was fooled
+            connected.close()
+            raise _not_public()
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+
+    def _may_reach(self, address: tuple[Any, ...]) -> bool:
+        return self._allow_insecure or is_public(str(address[0]))
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Wire(RawIOBase):
+    """What a host sends, be it headers or a body: however little of it comes, the watch is asked for each piece."""
+
+    def __init__(self, sock: socket.socket, holder: BufferedReader, watch: "Watch") -> None:
+        sock.settimeout(_PULSE_SECONDS)
+        self._sock = sock
+        self._holder = holder
+        self._watch = watch
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - the io module's
+        silent_until = time.monotonic() + self._watch.patience.silence_seconds
+        while True:
+            self._watch.check()
+            try:
+                return self._sock.recv_into(buffer)
+            except TimeoutError:
+                if time.monotonic() > silent_until:
+                    raise
+
+    def close(self) -> None:
+        self._holder.close()  # a socket stays open for as long as anybody may read from it
+        super().close()
+
+
+def pool_for(url: "VideoUrl", size: int, *, allow_insecure: bool, watch: "Watch") -> HTTPConnectionPool:
+    """Return a pool that keeps up to `size` connections for requests of exactly this URL."""
+    is_tls = url.scheme == "https"
+    named: dict[str, Any] = {"target": url.target, "allow_insecure": allow_insecure, "watch": watch}
+    if is_tls:
+        named["ssl_context"] = trusted_authorities()
+    pool = (HTTPSConnectionPool if is_tls else HTTPConnectionPool)(url.host, url.port, maxsize=size, **named)
+    pool.ConnectionCls = TlsConnection if is_tls else Connection
+    return pool
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is reachable for everybody, and nobody's private or loopback address in disguise."""
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        embedded = ip.ipv4_mapped or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if embedded is None:
+            return ip.is_global and ip in _GLOBAL_UNICAST
+        ip = embedded
+    return ip.is_global and not ip.is_multicast
+
+
+def _not_public() -> CopyInterrupted:
+    return CopyInterrupted(
+        "address_not_public",
+        "The video URL leads to an address that is not public, so it was not fetched. If CometAPI itself returned "
+        "this URL, ask its support; only a local test may set AllowInsecureVideoUrls.",
+    )

@@ -1,0 +1,206 @@
+"""A Lambda that was frozen finds its connections dead: no question may be lost with them."""
+
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from shared.api_key import ApiKey
+from shared.comet_api import Answer, CometApi, Report, Unavailable, client
+from tests.integration.strange_host import NAME, make_certificate
+
+MANY = 16
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{"id": "task_x", "status": "IN_PROGRESS"}'
+
+
+class Gateway:
+    """Answers on connections that it keeps open, until they die; `asked` and `opened` count what it saw."""
+
+    def __init__(self, certificate: Path | None) -> None:
+        self.asked = self.opened = 0
+        self.answers_each = 1_000_000
+        """How many answers a connection gives before it dies of the next question."""
+        self.dies_of_hearing = False
+        """Whether it hears that question to its end, as a gateway does that broke off while it worked."""
+        self.with_reset = True
+        self.is_killing = threading.Event()
+        self.gate = threading.Barrier(1)
+        """What the first question of each connection waits at, so that so many are open at once."""
+        self._lock = threading.Lock()
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if self._tls and certificate:
+            self._tls.load_cert_chain(certificate)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        scheme, host = ("https", NAME) if certificate else ("http", "127.0.0.1")
+        self.url = f"{scheme}://{host}:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        with suppress(OSError):  # it is closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.kill()
+
+    def kill(self) -> None:
+        """End every connection that is open."""
+        self.is_killing.set()
+        time.sleep(0.1)
+        self.is_killing.clear()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError, threading.BrokenBarrierError):
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._count(opened=1)
+            connection.settimeout(0.01)
+            self._converse(connection)
+            if self.with_reset:
+                # Lingering for zero seconds makes the kernel send RST instead of FIN.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    def _converse(self, connection: socket.socket) -> None:
+        for answers in range(self.answers_each + 1):
+            is_last = answers >= self.answers_each
+            if not self._hear(connection, to_its_end=not is_last or self.dies_of_hearing):
+                return
+            if is_last:
+                return
+            if answers == 0:
+                self.gate.wait(10)
+            connection.sendall(ANSWER)
+
+    def _hear(self, connection: socket.socket, *, to_its_end: bool) -> bool:
+        """Read one question; False where the connection is to end before."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            try:
+                byte = connection.recv(1)
+            except TimeoutError:
+                if self.is_killing.is_set():
+                    return False
+                continue
+            if not byte or not to_its_end:
+                return False
+            head += byte
+        self._count(asked=1)
+        return True
+
+    def _count(self, *, asked: int = 0, opened: int = 0) -> None:
+        with self._lock:
+            self.asked += asked
+            self.opened += opened
+
+
+@pytest.fixture(params=["http", "https"])
+def gateway(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    certificate = make_certificate(tmp_path) if request.param == "https" else None
+    if certificate:
+        trusting = ssl.create_default_context(cafile=certificate)
+        monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+        look_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+    gateway = Gateway(certificate)
+    yield gateway
+    gateway.close()
+
+
+def api_of(gateway: Gateway) -> CometApi:
+    return CometApi(gateway.url, ApiKey(lambda: "sk-x"), connections=MANY, allow_insecure=True)
+
+
+@contextmanager
+def many_threads(gateway: Gateway) -> Iterator[Callable[[CometApi], list[Answer]]]:
+    """Ask from many threads at once, each on a connection of its own."""
+    gateway.gate = threading.Barrier(MANY)
+    with ThreadPoolExecutor(MANY) as threads:
+        yield lambda api: list(threads.map(api.ask, ["task_x"] * MANY))
+
+
+@pytest.mark.parametrize("with_reset", [True, False], ids=["RST", "FIN"])
+def test_connections_that_died_idle_cost_no_question(gateway: Gateway, *, with_reset: bool) -> None:
+    gateway.with_reset = with_reset
+    api = api_of(gateway)
+    with many_threads(gateway) as ask_all:
+        for times in (1, 2, 3):
+            assert {type(answer) for answer in ask_all(api)} == {Report}
+            assert (gateway.asked, gateway.opened) == (times * MANY, times * MANY)
+            gateway.kill()
+
+
+@pytest.mark.parametrize("with_reset", [True, False], ids=["RST", "FIN"])
+@pytest.mark.parametrize("dies_of_hearing", [False, True], ids=["unheard", "heard"])
+def test_connections_that_die_of_the_next_question_cost_no_answer(
+    gateway: Gateway, *, with_reset: bool, dies_of_hearing: bool
+) -> None:
+    gateway.with_reset, gateway.dies_of_hearing, gateway.answers_each = with_reset, dies_of_hearing, 1
+    api = api_of(gateway)
+    with many_threads(gateway) as ask_all:
+        for times in (1, 2, 3):
+            assert {type(answer) for answer in ask_all(api)} == {Report}
+            assert gateway.opened == times * MANY
+            assert gateway.asked == (2 * times - 1 if dies_of_hearing else times) * MANY
+
+
+def test_one_connection_may_die_of_every_second_question(gateway: Gateway) -> None:
+    gateway.answers_each = 1
+    api = api_of(gateway)
+    assert {type(api.ask("task_x")) for _ in range(10)} == {Report}
+    assert (gateway.asked, gateway.opened) == (10, 10)
+
+
+@pytest.mark.parametrize("with_reset", [True, False], ids=["RST", "FIN"])
+def test_a_new_connection_that_breaks_off_is_a_failure_at_once(gateway: Gateway, *, with_reset: bool) -> None:
+    gateway.with_reset, gateway.dies_of_hearing, gateway.answers_each = with_reset, True, 0
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Unavailable)
+    assert (gateway.asked, gateway.opened) == (1, 1)
+    assert isinstance(api.ask("task_x"), Unavailable)
+    assert (gateway.asked, gateway.opened) == (2, 2)
+
+
+def test_a_question_is_asked_again_only_once(gateway: Gateway) -> None:
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    gateway.kill()
+    gateway.answers_each, gateway.dies_of_hearing = 0, True
+    assert isinstance(api.ask("task_x"), Unavailable)
+    assert (gateway.asked, gateway.opened) == (2, 2)
+    gateway.answers_each = 1
+    assert isinstance(api.ask("task_x"), Report)
+    gateway.answers_each = 0
+    assert isinstance(api.ask("task_x"), Unavailable)
+    assert (gateway.asked, gateway.opened) == (5, 4)
+
+
+def test_a_connection_that_is_silent_is_waited_for_and_no_more(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_TIMEOUT", urllib3.Timeout(0.3))
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    monkeypatch.setattr(socket.socket, "sendall", lambda *_: None)
+    monkeypatch.setattr(ssl.SSLSocket, "sendall", lambda *_: None)
+    assert api.ask("task_x") == Unavailable(reason="ReadTimeoutError")
+    assert (gateway.asked, gateway.opened) == (1, 1)
+
+
+def test_a_gateway_that_is_gone_for_good_is_a_failure(gateway: Gateway) -> None:
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    gateway.close()
+    assert api.ask("task_x") == Unavailable(reason="NewConnectionError")

@@ -1,0 +1,80 @@
+"""How long nobody asks about a task, and how long one waits without a word."""
+
+from typing import TYPE_CHECKING
+
+from shared.task import Task
+from shared.task_table import read_item
+
+if TYPE_CHECKING:
+    from tests.simulation.invariants import Invariants
+    from tests.simulation.world import World
+
+_LONGEST_PERIOD_SECONDS = 240
+_SHARE_OF_AGE = 0.1
+_MINUTE = 60
+_ROUND_SECONDS = 5
+"""A message is late by this at the most where nothing goes wrong, and a round takes no longer."""
+_WORDLESS_SECONDS = 3600
+
+
+class Silence:
+    """Watches the questions, and the answers that say nothing."""
+
+    def __init__(self, world: "World", invariants: "Invariants") -> None:
+        self._world = world
+        self._invariants = invariants
+        self._asked_at: dict[str, float] = {}
+        self._useless_since: dict[str, float] = {}
+        self._useless_at: dict[str, float] = {}
+
+    def on_ask(self, task_id: str) -> None:
+        """Check that a question comes soon enough, and that what was answered before left a word."""
+        item = self._world.store.items.get(task_id)
+        now = self._world.scheduler.now
+        if item and "pending_since" in item:
+            task = Task.from_item(read_item(item))
+            self._check_period(task, now)
+            self._check_word(task, now)
+        self._asked_at[task_id] = now
+
+    def on_copy(self, task_id: str) -> None:
+        """Take note of what a Copier writes: until then it had the task."""
+        self._asked_at[task_id] = self._world.scheduler.now
+
+    def on_answer(self, task_id: str, *, is_report: bool) -> None:
+        if is_report:
+            self.forget(task_id)
+            return
+        self._useless_since.setdefault(task_id, self._world.scheduler.now)
+        self._useless_at[task_id] = self._world.scheduler.now
+
+    def forget(self, task_id: str) -> None:
+        """Begin anew: there was a report, its owner changed it, or a word could not be written."""
+        self._useless_since.pop(task_id, None)
+
+    def _check_period(self, task: Task, now: float) -> None:
+        world = self._world
+        weather = world.weather
+        if not weather.is_prompt or task.pending_since is None:
+            return
+        since = max(self._asked_at.get(task.task_id, 0), task.pending_since, task.lease_until, world.excused_until)
+        # A copy that failed, or a success without a URL, makes a task young again; here the later bound will do.
+        period = max(weather.interval, min(_LONGEST_PERIOD_SECONDS, (now - task.pending_since) * _SHARE_OF_AGE))
+        allowed = period + _MINUTE + _ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness
+        if self._asked_at.get(task.task_id, 0) < task.pending_since:
+            # A render so young has nothing to tell; and a tick that finds nothing plans nothing, while the next one may
+            # come 119 s later (scheduler/latest/UserGuide/schedule-types.html: somewhere within its minute).
+            allowed += weather.interval + _MINUTE
+        if weather.stale:
+            allowed += weather.stale_seconds
+        if now - since > allowed:
+            what = f"{task.task_id}, {now - task.pending_since:.0f} s old: {now - since:.0f} s, {allowed:.0f} allowed"
+            self._invariants.fail("nobody is forgotten for longer than the period and a minute", what)
+
+    def _check_word(self, task: Task, now: float) -> None:
+        since = self._useless_since.get(task.task_id)
+        if since is None or task.error or task.lease_until >= now:
+            return
+        waited = self._useless_at[task.task_id] - since
+        if waited > _WORDLESS_SECONDS:
+            self._invariants.fail("nothing waits for an hour without a word", f"{task.task_id}: {waited:.0f} s")

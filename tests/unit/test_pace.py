@@ -1,0 +1,88 @@
+"""How hard to ask."""
+
+import pytest
+
+from poller.pace import FRESH_SECONDS, Gauge, Pace
+from shared.comet_api import (
+    Answer,
+    Forbidden,
+    KeyRejected,
+    Misdirected,
+    Report,
+    Throttled,
+    Unavailable,
+    Unclear,
+    UnknownTask,
+    Unreadable,
+)
+from shared.task import Status
+
+DOWN = Unavailable(reason="HTTP 502")
+GOOD = Report(status=Status.SUBMITTED, word="queued")
+DENIED = UnknownTask(message="")
+UNREADABLE = Unreadable(reason="")
+REFUSED = Forbidden(message="")
+UNCLEAR = Unclear(code="c", message="")
+
+
+def gauge(*answers: Answer) -> Gauge:
+    found = Gauge()
+    for answer in answers:
+        found.note(answer)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answers", "stops"),
+    [
+        ([DOWN] * 4, False),
+        ([DOWN] * 5, True),
+        ([*[DOWN] * 4, GOOD, *[DOWN] * 4], False),
+        ([Misdirected(reason="HTTP 302")] * 5, True),
+        ([*[DOWN] * 4, UNREADABLE], False),
+        ([UNREADABLE] * 9 + [DENIED] * 9 + [UNCLEAR] * 9, False),  # of single tasks
+        ([REFUSED] * 99, False),  # a key that works for others
+        ([KeyRejected(message="")], True),
+        ([Throttled(retry_after=7)], True),
+    ],
+)
+def test_what_stops_a_round(answers: list[Answer], *, stops: bool) -> None:
+    assert gauge(*answers).stopped is stops
+
+
+@pytest.mark.parametrize(
+    ("answers", "probes"),
+    [
+        ([GOOD], False), ([DENIED], False), ([UNCLEAR], False), ([REFUSED], False), ([GOOD, DOWN], False),
+        ([], True), ([DOWN], True), ([UNREADABLE], True), ([GOOD, *[DOWN] * 5], True),
+        ([GOOD, KeyRejected(message="")], True), ([GOOD, Throttled(retry_after=0)], True),
+    ],
+)  # fmt: skip
+def test_who_has_no_good_answer_of_the_last_minute_asks_one_task_first(answers: list[Answer], *, probes: bool) -> None:
+    after = Pace(16).after(gauge(*answers), 16, 100.0)
+    assert after.probes(100.0 + FRESH_SECONDS) is probes
+    assert after.probes(100.1 + FRESH_SECONDS)
+
+
+def test_an_environment_starts_with_a_probe_and_keeps_its_good_answer_through_a_mere_failure() -> None:
+    assert Pace(16).probes(1000.0)
+    assert not Pace(16, good_at=990.0).after(gauge(DOWN), 16, 1000.0).probes(1050.0)
+
+
+def test_a_429_halves_and_waits_then_recovers_step_by_step() -> None:
+    slowed = Pace(16, good_at=99).after(gauge(GOOD, Throttled(retry_after=7)), 16, 100)
+    assert slowed == Pace(8, resume_at=107)
+    assert slowed.is_quiet(106.9)
+    assert not slowed.is_quiet(107)
+    assert Pace(1).after(gauge(Throttled(retry_after=None)), 16, 100) == Pace(1, resume_at=115)
+    assert Pace(1).after(gauge(Throttled(retry_after=0)), 16, 100) == Pace(1, resume_at=100)
+    assert Pace(1).after(gauge(Throttled(retry_after=86400)), 16, 100) == Pace(1, resume_at=160)
+    assert [(slowed := slowed.after(gauge(GOOD), 16, 200)).concurrency for _ in range(5)] == [10, 12, 15, 16, 16]
+
+
+@pytest.mark.parametrize(
+    ("answers", "doubts"),
+    [([DENIED], True), ([DENIED, DOWN], True), ([DENIED, GOOD], False), ([], False), ([DOWN], False)],
+)
+def test_a_key_that_knows_no_task_is_doubted(answers: list[Answer], *, doubts: bool) -> None:
+    assert gauge(*answers).has_only_denials is doubts

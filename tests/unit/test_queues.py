@@ -1,0 +1,133 @@
+"""What travels in the queues: whatever is no message of ours is told from one that is."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import BadMessage
+from shared.queues import CopyMessage, RoundMessage, round_entry, sqs_messages
+from shared.task_table import Segment
+from tests.template import ROOT
+from tests.unit.conftest import NOW
+
+ROUND = RoundMessage(segment=1, segments=4, after=NOW - 15, until=NOW, starts_at=NOW + 7, ends_at=NOW + 22)
+COPY = CopyMessage("task_x", "word", "https://v.volces.com/a.mp4?X-Tos-Signature=secret")
+FRAME = "https://v.volces.com/a.png?X-Tos-Signature=secret"
+JUNK = [
+    "", " ", "null", "true", "7", '"text"', "[]", "[1]", "{}", "{", "\ud800", "NaN", "x" * 100_000, "[" * 100_000,
+    '{"a":' * 100_000, "9" * 5000, "<html>",
+]  # fmt: skip
+
+
+def sample(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((ROOT / "events" / name).read_text())
+    return event
+
+
+def with_(message: RoundMessage | CopyMessage, **fields: object) -> str:
+    return json.dumps({**json.loads(message.body()), **fields})
+
+
+def without(message: RoundMessage | CopyMessage, name: str) -> str:
+    return json.dumps({field: value for field, value in json.loads(message.body()).items() if field != name})
+
+
+names = st.text(min_size=1, max_size=30)
+
+
+@given(names, names, names, st.none() | names)
+def test_a_copy_arrives_as_it_was_sent(task_id: str, lease: str, url: str, frame: str | None) -> None:
+    message = CopyMessage(task_id, lease, url, frame)
+    assert CopyMessage.read(message.body()) == message
+
+
+@given(st.integers(0, 99), st.integers(1, 100), *[st.integers(-800, 800)] * 3)
+def test_a_round_arrives_as_it_was_sent(segment: int, more: int, until: int, starts: int, ends: int) -> None:
+    message = RoundMessage(segment, segment + more, NOW + until - 60, NOW + until, NOW + starts, NOW + ends)
+    assert RoundMessage.read(message.body(), NOW) == message
+    assert message.share == Segment(segment, segment + more)
+
+
+def test_the_samples_are_messages() -> None:
+    (copy,) = sqs_messages(sample("copy.json"))
+    assert CopyMessage.read(copy["body"]).task_id.startswith("task_")
+    (asked,) = sqs_messages(sample("round.json"))
+    sent_at = int(asked["attributes"]["SentTimestamp"]) / 1000
+    assert RoundMessage.read(asked["body"], sent_at).until
+
+
+def test_neither_url_is_ever_shown() -> None:
+    message = CopyMessage("task_x", "word", COPY.video_url, FRAME)
+    assert "secret" not in repr(message)
+    assert "volces" not in repr(message)
+
+
+@pytest.mark.parametrize("body", JUNK, ids=lambda body: repr(body[:12]))
+def test_what_is_no_message_at_all(body: str) -> None:
+    with pytest.raises(BadMessage):
+        CopyMessage.read(body)
+    with pytest.raises(BadMessage):
+        RoundMessage.read(body, NOW)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(without(ROUND, name) for name in ("segment", "segments", "after", "until", "starts_at", "ends_at")),
+        *(with_(ROUND, segment=value) for value in (-1, 4, 99, 1.0, "1", None, True, [1])),
+        *(with_(ROUND, segments=value) for value in (0, 1, -4, 1_000_001, False)),
+        with_(ROUND, segment=0, segments=True),
+        with_(ROUND, after=NOW), with_(ROUND, after=NOW + 1),
+        *(with_(ROUND, **{name: value}) for name in ("until", "starts_at", "ends_at") for value in (0, 10**300)),
+        with_(ROUND, after=-(10**300)), with_(ROUND, after=NOW - 86400),
+        with_(ROUND, ends_at=f"{NOW + 22}"), with_(ROUND, more=1), COPY.body(),
+    ],
+)  # fmt: skip
+def test_what_is_no_round(body: str) -> None:
+    with pytest.raises(BadMessage):
+        RoundMessage.read(body, NOW)
+
+
+@pytest.mark.parametrize("shift", [-86400, -3600, -1000, 1000, 86400])
+def test_a_round_of_another_time_is_none(shift: int) -> None:
+    with pytest.raises(BadMessage):
+        RoundMessage.read(ROUND.body(), NOW + shift)
+    assert RoundMessage.read(ROUND.body(), NOW + shift // 1000) == ROUND
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(without(COPY, name) for name in ("task_id", "lease", "video_url")),
+        *(with_(COPY, **{name: value}) for name in ("task_id", "lease", "video_url") for value in ("", None, 7, ["x"])),
+        with_(COPY, more=1), ROUND.body(),
+    ],
+)  # fmt: skip
+def test_what_is_no_copy(body: str) -> None:
+    with pytest.raises(BadMessage):
+        CopyMessage.read(body)
+
+
+@pytest.mark.parametrize("frame", [None, 7, ["x"], {}])
+def test_a_last_frame_that_is_no_url_costs_no_video(frame: object) -> None:
+    assert CopyMessage.read(with_(COPY, last_frame_url=frame)) == COPY
+
+
+@pytest.mark.parametrize(
+    ("now", "delay"),
+    [(NOW, 7), (NOW + 0.4, 7), (NOW + 6.4, 1), (NOW + 7, 0), (NOW + 99, 0), (NOW - 893, 900), (NOW - 9999, 900)],
+)
+def test_a_round_is_delayed_until_it_starts(now: float, delay: int) -> None:
+    assert round_entry("3", ROUND, now) == {"Id": "3", "MessageBody": ROUND.body(), "DelaySeconds": delay}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, 7, "x", [], {}, {"Records": None}, {"Records": {}}, {"Records": "aws:sqs"}, {"Records": [None, 7, "x", {}]},
+     {"Records": [{"eventSource": "aws:dynamodb"}]}, {"scheduled_time": "x"}],
+)  # fmt: skip
+def test_an_event_that_no_queue_sent_has_no_messages(event: object) -> None:
+    assert sqs_messages(event) == []
