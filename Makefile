@@ -101,7 +101,7 @@ arrivals: .venv/installed ## Show each video that the example was told of
 check: .venv/installed .tools/sam/installed .tools/checkov/installed .tools/kingfisher/installed ## Format, lint, types, the templates, and secrets in any version of any file
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy
+	@.venv/bin/mypy --no-error-summary
 	@.tools/sam/bin/cfn-lint
 	@AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint > .tools/validate.log 2>&1 || { cat .tools/validate.log; exit 1; }
 	@.tools/checkov/bin/checkov -f template.yaml infra/observability.yaml --framework cloudformation --compact --quiet \
@@ -113,7 +113,7 @@ format: .venv/installed ## Format the code and mend what lint can mend
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
 
 test: setup ## Every test, side by side: unit, integration, model, simulation, and the deployed stack
-	@.venv/bin/pytest -n 4
+	@.venv/bin/pytest -n 5 # four stacks, which mostly wait, and what needs none
 
 simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS)

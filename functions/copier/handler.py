@@ -15,6 +15,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
+from copier.connection import trusted_authorities
 from copier.copy import Copier
 from copier.video import HostRules
 from copier.video_bucket import S3_CONFIG, StoredVideo, VideoBucket
@@ -150,5 +151,6 @@ def _tools() -> Tools:
     )
 
 
-with suppress(ConfigurationError):  # before the first invocation is billed; without settings each one says so
+trusted_authorities()
+with suppress(ConfigurationError):  # an invocation says it; init runs at full speed, invocations at their share
     _tools()

@@ -91,7 +91,7 @@ def error_of(answer: Answer, url: VideoUrl) -> CopyInterrupted:
     if url.takes_key and status in _NOT_YET:
         return CopyInterrupted("content_not_ready", f"CometAPI's content route has no video yet {said}.")
     if url.takes_key and status in KEY_REJECTED:
-        message = f"CometAPI rejects the API key on its content route {said}. Store a valid key."
+        message = f"CometAPI refuses this video to the API key {said}. Store a key that is valid and may have it."
         return CopyInterrupted("key_rejected", message)
     if status in _EXPIRED:
         return CopyInterrupted("url_expired", f"The video URL has expired or was withdrawn {said}.")

@@ -5,12 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 from shared.endings import error
 from shared.lifecycle import Limits, ending
-from shared.task import ABSENT, HEADER_NAME, RETRY, WORKING_ATTRIBUTES, Change, Item, Status, Task, is_scalar
+from shared.task import (
+    ABSENT,
+    HEADER_NAME,
+    RETRY,
+    TASK_ID,
+    WORKING_ATTRIBUTES,
+    Change,
+    Item,
+    Status,
+    Task,
+    is_scalar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_TASK_ID = re.compile(r"[!-~]{1,256}")
 _PRINTABLE_ASCII = re.compile(r"[ -~]*")
 _RESERVED_METADATA = {"task-id", "model", "created-at", "completed-at"}
 _WHOLE_ANSWER = "video"
@@ -62,7 +72,7 @@ def problem_of(item: Item) -> str | None:
 
 def _task_id_problem(item: Item) -> str | None:
     task_id = str(item.get("task_id", ""))
-    if not _TASK_ID.fullmatch(task_id) or set(task_id) & set("/\\?#%") or not task_id.strip("."):
+    if not TASK_ID.fullmatch(task_id) or set(task_id) & set("/\\?#%") or not task_id.strip("."):
         return (
             "task_id must be the id that POST /v1/videos returned: 1 to 256 visible ASCII characters without "
             "spaces and without any of / \\ ? # %. Insert the item again with the right id."

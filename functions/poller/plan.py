@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
+from shared.endings import is_in_vain
 from shared.queues import RoundMessage
 from shared.task import Task
 
@@ -48,13 +49,13 @@ def rounds(minute: int, started: float, interval: int, segments: int) -> list[Ro
 def due(tasks: Iterable[Task], asked: RoundMessage, now: float, interval: int) -> list[Task]:
     """Return the tasks to ask about in a round that begins `now`, those first that wait longest for another chance.
 
-    A round that begins after its end asks only those that the rounds of the next minute would not ask. Among equals the
-    order is another one each time, so that nobody starves behind those that are slow or stop the round.
+    A round that begins after its end asks only those that the rounds of the next minute would not ask. Those that were
+    asked in vain go last, since a few of them stop a round; among equals the order is another one each time.
     """
     least = MINUTE if now >= asked.ends_at else 0
     periods = [(_period_in(task, asked, now, interval), task) for task in tasks]
     chosen = [(period, task) for period, task in periods if period > least]
-    chosen.sort(key=lambda pair: (-pair[0], _mix(f"{asked.until} {pair[1].task_id}")))
+    chosen.sort(key=lambda pair: (is_in_vain(pair[1]), -pair[0], _mix(f"{asked.until} {pair[1].task_id}")))
     return [task for _, task in chosen]
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from threading import Lock
 
 from aws_lambda_powertools import Logger
@@ -51,11 +51,11 @@ class Round:
         self._lock = Lock()
 
     def run(self, due: Sequence[Task]) -> None:
-        """Ask about all `due` tasks in their order; raises ConfigurationError where there is no API key."""
+        """Ask about all `due` tasks, in their order but for a probe; raises ConfigurationError without an API key."""
         queue = list(reversed(due))
-        if self._pace.probes(self._tools.now()):
+        if queue and self._pace.probes(self._tools.now()):
             self.gauge.tolerance = 1
-            self._work([queue.pop()] if queue else [])
+            self._work([queue.pop(randbelow(len(queue)))])  # any of them: the first may be asked in vain for days
             self.gauge.tolerance = FAILURES_IN_A_ROW
         workers = [
             self._tools.executor.submit(self._work, queue) for _ in range(min(self._pace.concurrency, len(queue)))

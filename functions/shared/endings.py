@@ -68,6 +68,11 @@ def is_about_asking(task: Task) -> bool:
     return not str(task.error.get("message", "")).endswith(AGAIN)
 
 
+def is_in_vain(task: Task) -> bool:
+    """Tell whether the last word on a task is that CometAPI was asked for a report and gave none."""
+    return str(task.error.get("code", "")).startswith(("silence_", "forbidden"))
+
+
 def deadline(task: Task, seconds: int) -> Error:
     """Return why a task ended that did not finish within `seconds`."""
     return error(

@@ -164,7 +164,7 @@ def _advance(task: Task, report: Report, now: int) -> Change | None:
         "progress": max(task.progress, report.progress or 0),
         **_reported(task, report, now),
     }
-    change = _change(task, seen, _over(task) | {"no_url_since"}, now)
+    change = _change(task, seen, _over(task), now)
     if change and not change.remove and change.set.keys() == {"progress", "updated_at"}:
         return change if now - task.updated_at >= PROGRESS_SECONDS else None
     return change

@@ -7,6 +7,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, Self
 
 from shared.errors import BadMessage
+from shared.task import TASK_ID
 from shared.task_table import Segment
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class CopyMessage:
         """Read a message; raises BadMessage."""
         match _object(body):
             case {"task_id": str(task_id), "lease": str(lease), "video_url": str(url), **more} if (
-                task_id and lease and url and more.keys() <= {"last_frame_url"}
+                TASK_ID.fullmatch(task_id) and lease and url and more.keys() <= {"last_frame_url"}
             ):
                 frame = more.get("last_frame_url")
                 return cls(task_id, lease, url, frame if isinstance(frame, str) else None)

@@ -34,6 +34,8 @@ class Status(StrEnum):
 
 DEFAULT_S3_KEY = "videos/{task_id}.mp4"
 
+TASK_ID = re.compile(r"[!-~]{1,256}")
+"""What an id looks like: visible ASCII, which DynamoDB takes as a key whatever it is."""
 HEADER_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 """Names that S3 gives back as they were put, since HTTP knows no capitals in the names of headers."""
 _NOT_PRINTABLE = re.compile(r"[^ -~]")

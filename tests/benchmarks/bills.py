@@ -7,6 +7,7 @@ from math import ceil
 from copier.parts import PART_BYTES, WHOLE_BYTES
 from infra.local.ministack import ROOT
 from tests.benchmarks import prices
+from tests.benchmarks.durations import Durations
 from tests.benchmarks.prices import Price
 from tests.benchmarks.workload import Counts, Load
 from tests.template import FUNCTIONS
@@ -14,10 +15,14 @@ from tests.template import FUNCTIONS
 VIDEO_BYTES = 20_000_000
 MONTH_HOURS = 730
 STREAM_SECONDS, POLL_SECONDS, POLL_MEGABYTES = 0.05, 0.25, 128
-TICK_LOG_BYTES, TASK_LOG_BYTES = 1_500, 3_000
+TASK_LOG_BYTES = 4_000
+"""Of Intake, Copier and Announcer; the Poller's are measured."""
+CHECKPOINT_BYTES = 500
 PER_TASK_METRICS, IDLE_METRICS, POLL_METRICS = 5, 2, 6
-IDLE_RECEIVES_AN_HOUR = 5 * 3 * 60
-"""Lambda keeps five long polls of 20 s open at a queue that feeds a function."""
+RECEIVES_AN_HOUR = 3 * 60
+"""Of one long poll of 20 s after the other, empty or not; Lambda keeps five open, two where it may and all is quiet."""
+FREE_QUEUE_REQUESTS = 1_000_000
+"""A month, of an account."""
 
 
 class Bill:
@@ -44,19 +49,34 @@ class Bill:
         self.add("Lambda", times * seconds * megabytes / 1024, prices.LAMBDA_SECOND)
 
 
-def ours(counts: Counts, load: Load) -> Bill:
+def ours(counts: Counts, durations: Durations, load: Load) -> Bill:
     """Bill this service."""
     bill, meter = Bill(), counts.meter
-    bill.invoke(counts.ticks, counts.tick_seconds / counts.ticks, FUNCTIONS["PollerFunction"]["MemorySize"])
+    memory = FUNCTIONS["PollerFunction"]["MemorySize"]
+    for polls, times in counts.polls_by_invocation.items():
+        bill.invoke(times, durations.of(polls), memory)
+    bill.add("Lambda", counts.planned * durations.planning * memory / 1024, prices.LAMBDA_SECOND)
     for function in ("IntakeFunction", "AnnouncerFunction"):
         bill.invoke(load.tasks, STREAM_SECONDS, FUNCTIONS[function]["MemorySize"])
     bill.add("SNS", load.tasks, prices.PUBLISH)  # the ending; the object's own notification is in _copy
     bill.add("DynamoDB", meter.write_units + meter.index_units, prices.TABLE_WRITE)
     bill.add("DynamoDB", meter.read_units, prices.TABLE_READ)
     bill.add("Scheduler", counts.ticks, prices.SCHEDULE)
-    bill.add("Logs", (counts.ticks * TICK_LOG_BYTES + load.tasks * TASK_LOG_BYTES) / 1e9, prices.LOG_GIGABYTE)
+    invocations = sum(counts.polls_by_invocation.values())
+    bill.add("Logs", (invocations * durations.log_bytes + load.tasks * TASK_LOG_BYTES) / 1e9, prices.LOG_GIGABYTE)
+    bill.add("SQS", queue_requests(counts, hours=counts.ticks / 60), prices.QUEUE_REQUEST)
     _copy(bill, load)
     return bill
+
+
+def queue_requests(counts: Counts, hours: float) -> float:
+    """Return the requests to SQS: what sends, receives and deletes, and what looks whether anything is there.
+
+    The mapping of the rounds looks less often where there are none; that of the copies, which has a MaximumConcurrency,
+    never does.
+    """
+    readers = 5 + (5 if counts.messages else 2)
+    return counts.sends + 2 * counts.messages + readers * RECEIVES_AN_HOUR * hours
 
 
 def monitoring(hours: float, *, is_idle: bool) -> Bill:
@@ -80,15 +100,29 @@ def wait_loop(polls: float, load: Load) -> Bill:
 def queue(polls: float, load: Load) -> Bill:
     """Bill a message a task that comes back after a delay until its task is done."""
     bill = _rival(polls, load)
-    bill.add("SQS", 3 * polls + IDLE_RECEIVES_AN_HOUR * load.hours, prices.QUEUE_REQUEST)
+    bill.add("SQS", 3 * polls + 5 * RECEIVES_AN_HOUR * load.hours, prices.QUEUE_REQUEST)
     return bill
 
 
-def durable(polls: float, load: Load) -> Bill:
+def durable_waits(polls: float, load: Load) -> Bill:
     """Bill a durable function a task: a step and a wait for each poll."""
-    bill = _rival(polls, load)
-    bill.add("durable operations", 2 * polls, prices.DURABLE_OPERATION)
-    bill.add("durable operations", 2 * polls * 500 / 1e9, prices.DURABLE_GIGABYTE)
+    return _durable(polls, load, operations=2 * polls, checkpoints=2 * polls)
+
+
+def durable_condition(polls: float, load: Load) -> Bill:
+    """Bill a durable function a task with one `wait_for_condition`, whose retries are one operation."""
+    return _durable(polls, load, operations=load.tasks, checkpoints=polls)
+
+
+def durable_callback(load: Load) -> Bill:
+    """Bill a durable function a task that waits until it is called back, by whoever could; it runs twice."""
+    return _durable(2 * load.tasks, load, operations=load.tasks, checkpoints=2 * load.tasks)
+
+
+def _durable(runs: float, load: Load, *, operations: float, checkpoints: float) -> Bill:
+    bill = _rival(runs, load)
+    bill.add("durable operations", operations, prices.DURABLE_OPERATION)
+    bill.add("durable operations", checkpoints * CHECKPOINT_BYTES / 1e9, prices.DURABLE_GIGABYTE)
     return bill
 
 

@@ -10,29 +10,19 @@ from pathlib import Path
 from shutil import copytree, ignore_patterns, make_archive
 
 from infra.local import sam
-from infra.local.aws import without_aws
 from infra.local.ministack import ROOT
+from tests.benchmarks.functions import environment, memory_of
 from tests.benchmarks.report import Finding, Goal, Row
+from tests.benchmarks.servers import cloud
 
 PLAIN, BUILT = "built plainly", "as built"
-REPETITIONS = 9
-_FUNCTIONS = {"Poller": "poller.handler", "Intake": "intake.handler", "Copier": "copier.handler"}
-_CLIENTS = {"Poller": ("dynamodb", "lambda", "ssm"), "Intake": ("dynamodb",), "Copier": ("dynamodb", "s3")}
-# Linux keeps ru_maxrss across exec, so that it would be this process's.
-_READY = """
-import importlib, pathlib, resource, sys, boto3
-from shared.aws import CLIENT_CONFIG
-importlib.import_module(sys.argv[1])
-for service in sys.argv[2:]: boto3.client(service, config=CLIENT_CONFIG)
-used = resource.getrusage(resource.RUSAGE_SELF)
-status = pathlib.Path("/proc/self/status").read_text()
-print((used.ru_utime + used.ru_stime) * 1000, int(status.partition("VmHWM:")[2].split()[0]) / 1024)
-"""
+REPETITIONS = 5
+_FUNCTIONS = ("Poller", "Copier", "Intake", "Announcer")
 _HOW = (
     f"{REPETITIONS} fresh processes each, in turns, without writable bytecode, as on Lambda's disk: from the start of "
-    "Python until the handler is imported and its clients are made. Plainly: pip's files and the sources, no "
-    "bytecode, as "
-    "SAM's own Python build makes them."
+    "Python until the handler is imported, its clients and TLS contexts are made and, for the Poller, the key is read "
+    "over TLS. Lambda does this at full speed, whatever the function's memory. Plainly: pip's files and the sources, "
+    "no bytecode, as SAM's own Python build makes them."
 )
 
 type Measured = dict[str, list[float]]
@@ -45,7 +35,7 @@ def run() -> dict[str, Finding]:
         zipped = {name: [_zipped_megabytes(folder)] for name, folder in artifacts.items()}
     return {
         "cold_start": _finding("CPU until a function can run", "ms", cpu, 0.5),
-        "cold_start_memory": _finding("Peak memory of a function that can run", "MB", memory, None),
+        "cold_start_memory": _finding("Memory of a function that can run", "MiB", memory, None),
         "zip_size": _finding("Size of the zip", "MB", zipped, 0.5),
     }
 
@@ -65,21 +55,15 @@ def _artifacts() -> Iterator[dict[str, Path]]:
 def _start_all(artifacts: dict[str, Path]) -> tuple[Measured, Measured]:
     cpu: Measured = {}
     memory: Measured = {}
-    for _ in range(REPETITIONS):
-        for function, module in _FUNCTIONS.items():
-            for name, folder in artifacts.items():
-                used = _start(folder, module, _CLIENTS[function])
-                cpu.setdefault(f"{function}, {name}", []).append(used[0])
-                memory.setdefault(f"{function}, {name}", []).append(used[1])
+    with cloud() as servers:
+        for _ in range(REPETITIONS):
+            for function in _FUNCTIONS:
+                for name, folder in artifacts.items():
+                    settings = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+                    with environment(function, servers, memory_of(function), settings) as process:
+                        cpu.setdefault(f"{function}, {name}", []).append(process.init.cpu * 1000)
+                        memory.setdefault(f"{function}, {name}", []).append(process.init.megabytes)
     return cpu, memory
-
-
-def _start(artifact: Path, module: str, services: tuple[str, ...]) -> tuple[float, float]:
-    environment = without_aws({"PYTHONPATH": str(artifact), "POWERTOOLS_METRICS_NAMESPACE": "SeedancePoller"})
-    command = [sys.executable, "-B", "-P", "-c", _READY, module, *services]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    cpu, memory = run.stdout.split()
-    return float(cpu), float(memory)
 
 
 def _zipped_megabytes(artifact: Path) -> float:

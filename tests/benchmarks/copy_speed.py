@@ -1,93 +1,65 @@
-"""Wall time of a copy, from a video host to S3: the Copier's against the usual ways to do it."""
+"""Wall time of a copy, from a video host to S3, over TLS: the Copier's under its share, and the usual ways'."""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.copy_contenders import OURS, RCLONE, Copy, download, in_python
+from tests.benchmarks import certificate
+from tests.benchmarks.copy_contenders import BOTO3, FROM_MEMORY, LIMITS, OURS, RCLONE, SMART_OPEN
 from tests.benchmarks.copy_origin import THROTTLE, Origin, origin, write_video
-from tests.benchmarks.copy_servers import BUCKET, Rclone, rclone_daemon, s3_server, temporary_folder, versions
+from tests.benchmarks.copy_servers import BUCKET, s3_server, temporary_folder, versions
+from tests.benchmarks.copying import CopyingProcess, copying_process
+from tests.benchmarks.functions import memory_of
 from tests.benchmarks.report import Finding, Goal, Row
+from tests.benchmarks.share import how
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-UNTHROTTLED_TURNS = {8: 24, 30: 18, 100: 12}
-THROTTLED_TURNS = {8: 5, 30: 3, 100: 1}
+CONTENDERS = (OURS, BOTO3, SMART_OPEN, RCLONE)
+UNTHROTTLED_TURNS = {8: 16, 30: 12, 100: 8}
+THROTTLED_TURNS = {8: 4, 30: 2, 100: 1}
 """By megabytes; what Linux paces is the same each time."""
-THROTTLED_GOALS = {8: 3.0, 30: 5.0}
+THROTTLED_GOALS = {30: 5.0}
 
 _BEST = "the best peer"
-_DOWNLOAD = "limit of one connection: curl to /dev/null"
-_UPLOAD = "limit of S3: put_object from memory"
-_PASS_ON = "limit of passing on: rclone rcd, running"
-_LIMITS = (_DOWNLOAD, _UPLOAD, _PASS_ON)
 _HOW = (
-    "Wall time from the request for a video until S3 has confirmed it, over plain HTTP on loopback, {speed}; the "
-    "contenders take turns ({turns}), in an order that changes, and each object is compared with the video. "
-    "`rclone copyurl` is a command and starts anew for each video; the others keep their clients from one to the next. "
-    "The best peer is the one with the lowest median for that size, but no limit. The limits: to receive a video "
-    "(curl, without its start), to send one that is in memory to S3, and to pass it on as it arrives, unseen, by an "
-    "rclone that runs already. All servers share the machine's cores with the contenders. {versions}."
+    "Wall time from the request for a video until S3 has confirmed it, over TLS on loopback, {speed}. Each contender "
+    "has a process of its own under the Copier's share of a core ({memory} MB, {share}); the servers are outside. They "
+    "take turns ({turns}), in an order that changes, and each object is compared with the video. `rclone copyurl` is a "
+    "command and starts anew for each video; the others keep their clients from one to the next. The best peer is the "
+    "one with the lowest median for that size, but no limit. {versions}."
 )
 
-type Times = dict[int, dict[str, list[float]]]
-"""Seconds, by megabytes and contender."""
+type Seconds = dict[int, dict[str, list[float]]]
+"""By megabytes and contender."""
 
 
 def unthrottled() -> Finding:
     """Measure with an origin that sends as fast as it can."""
-    times = _measure(lambda servers: servers.unthrottled, UNTHROTTLED_TURNS)
+    times = _measure(lambda servers: servers.unthrottled, UNTHROTTLED_TURNS, (*CONTENDERS, FROM_MEMORY))
     goals = [
         Goal(f"{size} MB: {OURS} / {peer}", _ratio(times[size], OURS, peer), at_most=1.1)
         for size, peer in _best_peers(times).items()
     ]
-    how = _how("as fast as nginx sends", UNTHROTTLED_TURNS)
-    return Finding("Copying a video", "s", _BEST, how, _rows(times), goals)
+    told = _how("as fast as nginx sends", UNTHROTTLED_TURNS)
+    return Finding("Copying a video under the Copier's share", "s", _BEST, told, _rows(times), goals)
 
 
 def throttled() -> Finding:
     """Measure with an origin that gives each connection THROTTLE."""
-    times = _measure(lambda servers: servers.throttled, THROTTLED_TURNS)
+    times = _measure(lambda servers: servers.throttled, THROTTLED_TURNS, CONTENDERS)
     peers = _best_peers(times)
     goals = [
         Goal(f"{size} MB: {peers[size]} / {OURS}", _ratio(times[size], peers[size], OURS), at_least=least)
         for size, least in THROTTLED_GOALS.items()
     ]
-    how = _how(f"{THROTTLE / 1e6:g} MB/s for each connection to nginx, paced by Linux", THROTTLED_TURNS)
-    return Finding(f"Copying a video at {THROTTLE / 1e6:g} MB/s a connection", "s", _BEST, how, _rows(times), goals)
-
-
-def _measure(choose: Callable[[Origin], str], turns: Mapping[int, int]) -> Times:
-    with (
-        temporary_folder() as folder,
-        s3_server() as s3,
-        rclone_daemon(s3.meta.endpoint_url) as daemon,
-        origin(folder) as servers,
-    ):
-        command = Rclone.beside(s3.meta.endpoint_url)
-        copies = {**in_python(s3), RCLONE: command.copy_url, _PASS_ON: daemon.copy_url}
-        _race(s3, copies, servers.unthrottled, folder, 1_000_000, turns=1)  # makes connections, fills caches
-        times: Times = {}
-        for megabytes, count in turns.items():
-            times[megabytes] = _race(s3, copies, choose(servers), folder, megabytes * 1_000_000, count)
-    return times
-
-
-def _race(
-    s3: "S3Client", copies: Mapping[str, Copy], base_url: str, folder: Path, size: int, turns: int
-) -> dict[str, list[float]]:
-    video = b"".join(write_video(folder, size).chunks(0, size))
-    url = f"{base_url}/{size}.mp4"
-    stored = {**copies, _UPLOAD: _from_memory(s3, video)}
-    times: dict[str, list[float]] = {name: [] for name in (*stored, _DOWNLOAD)}
-    for turn in range(turns):
-        for name in order([*stored], turn):
-            times[name].append(_store(s3, stored[name], url, video))
-        times[_DOWNLOAD].append(download(url))
-    return times
+    speed = f"{THROTTLE / 1e6:g} MB/s"
+    told = _how(f"{speed} for each connection to nginx, paced by Linux", THROTTLED_TURNS)
+    return Finding(f"Copying a video at {speed} a connection", "s", _BEST, told, _rows(times), goals)
 
 
 def order(names: list[str], turn: int) -> list[str]:
@@ -99,32 +71,54 @@ def order(names: list[str], turn: int) -> list[str]:
     return [names[(step + turn) % len(names)] for step in zigzag]
 
 
-def _store(s3: "S3Client", copy: Copy, url: str, video: bytes) -> float:
+def _measure(choose: Callable[[Origin], str], turns: Mapping[int, int], names: tuple[str, ...]) -> Seconds:
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder())
+        tls = certificate.make(folder)
+        s3 = stack.enter_context(s3_server(tls))
+        servers = stack.enter_context(origin(folder, tls))
+        memory = memory_of("Copier")
+        copying = {name: stack.enter_context(copying_process(s3.meta.endpoint_url, tls, memory)) for name in names}
+        _race(s3, copying, servers.unthrottled, folder, 1, turns=1)  # makes connections, fills caches
+        return {
+            megabytes: _race(s3, copying, choose(servers), folder, megabytes, count)
+            for megabytes, count in turns.items()
+        }
+
+
+def _race(
+    s3: "S3Client", copying: Mapping[str, CopyingProcess], base_url: str, folder: Path, megabytes: int, turns: int
+) -> dict[str, list[float]]:
+    size = megabytes * 1_000_000
+    video = b"".join(write_video(folder, size).chunks(0, size))
+    url = f"{base_url}/{size}.mp4"
+    if FROM_MEMORY in copying:
+        _store(s3, copying[FROM_MEMORY], FROM_MEMORY, url, video)  # has it in memory from now on
+    times: dict[str, list[float]] = {name: [] for name in copying}
+    even = [*copying, *[""] * (len(copying) % 2)]
+    for turn in range(turns):
+        for name in filter(None, order(even, turn)):
+            times[name].append(_store(s3, copying[name], name, url, video))
+    return times
+
+
+def _store(s3: "S3Client", process: CopyingProcess, name: str, url: str, video: bytes) -> float:
     key = f"{time.monotonic_ns()}.mp4"
-    started = time.perf_counter()
-    copy(url, key)
-    seconds = time.perf_counter() - started
+    seconds = process.copy(name, url, key).wall
     if s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() != video:
         raise ValueError(f"another object than the video of {len(video)} bytes was stored")
     s3.delete_object(Bucket=BUCKET, Key=key)
     return seconds
 
 
-def _from_memory(s3: "S3Client", video: bytes) -> Copy:
-    def put(_: str, key: str) -> None:
-        s3.put_object(Bucket=BUCKET, Key=key, Body=video)
-
-    return put
-
-
 def _how(speed: str, turns: Mapping[int, int]) -> str:
     counts = ", ".join(f"{count} for {size} MB" for size, count in turns.items())
-    return _HOW.format(speed=speed, turns=counts, versions=versions())
+    return _HOW.format(speed=speed, memory=memory_of("Copier"), share=how(), turns=counts, versions=versions())
 
 
-def _best_peers(times: Times) -> dict[int, str]:
+def _best_peers(times: Seconds) -> dict[int, str]:
     return {
-        size: min(by_name.keys() - {OURS, *_LIMITS}, key=lambda name: statistics.median(by_name[name]))
+        size: min(by_name.keys() - {OURS, *LIMITS}, key=lambda name: statistics.median(by_name[name]))
         for size, by_name in times.items()
     }
 
@@ -133,7 +127,7 @@ def _ratio(times: dict[str, list[float]], name: str, other: str) -> float:
     return statistics.median(times[name]) / statistics.median(times[other])
 
 
-def _rows(times: Times) -> list[Row]:
+def _rows(times: Seconds) -> list[Row]:
     best = _best_peers(times)
     return [
         Row(

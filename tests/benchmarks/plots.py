@@ -1,52 +1,216 @@
-"""A bar chart a question, as SVG: the same results always make the same file."""
+"""A chart as SVG, once for a light page and once for a dark one: the same results always make the same files."""
 
+import io
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
 
-import pygal
-from pygal.style import Style
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from tests.benchmarks.report import shown
+_WIDTH: Final = 8.6  # inches: what a page on GitHub has room for
+_BAR_HEIGHT: Final = 0.31
+_TITLE_HEIGHT: Final = 0.42
+_COLUMNS_HEIGHT: Final = 2.3
+_CHARACTER: Final = 0.0098
+"""Of the width, at most, that a character of a label takes."""
+_FONTS: Final = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "seedance-poller",
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
-_BAR_HEIGHT, _MARGIN = 34, 110
-_LOGARITHMIC_FROM = 50
-"""How many times the lowest bar the highest must be for a logarithmic scale."""
-_STYLE = Style(
-    background="#ffffff",
-    plot_background="#ffffff",
-    colors=("#a9cce9",),
-    opacity="1",
-    font_family="sans-serif",
-    value_font_size=12,
-    guide_stroke_color="#dddddd",
-    major_guide_stroke_color="#dddddd",
+
+class Kind(Enum):
+    """Who a bar belongs to."""
+
+    OURS = "ours"
+    PEER = "peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar; `said` stands at its end, its value and ratio."""
+
+    label: str
+    value: float
+    said: str
+    kind: Kind = Kind.PEER
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Bars with one scale, which begins at zero; `limit` is drawn as a line."""
+
+    title: str
+    bars: Sequence[Bar]
+    limit: float | None = None
+    limit_said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Panels under the finding in words; lying bars, or standing ones beside each other."""
+
+    headline: str
+    panels: Sequence[Panel]
+    stands: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours for one background."""
+
+    suffix: str
+    ours: str
+    peer: str
+    text: str
+    muted: str
+    limit: str
+
+
+THEMES: Final = (
+    Theme("light", "#0969da", "#c4cad1", "#1f2328", "#59636e", "#cf222e"),
+    Theme("dark", "#4493f8", "#4d5560", "#f0f6fc", "#9198a1", "#ff7b72"),
 )
-_DATED_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
-def plot(finding: Mapping[str, Any]) -> str:
-    """Return the medians of one finding as an SVG document."""
-    rows = list(reversed(finding["rows"]))  # the first one is drawn at the bottom
-    values = [row["median"] for row in rows]
-    is_logarithmic = min(values) > 0 and max(values) / min(values) > _LOGARITHMIC_FROM
-    chart = pygal.HorizontalBar(
-        js=(),
-        no_prefix=True,
-        disable_xml_declaration=True,
-        show_legend=False,
-        print_values=True,
-        print_values_position="top",
-        logarithmic=is_logarithmic,
-        zero=min(values) / 2 if is_logarithmic else 0,
-        range=(min(values) / 2 if is_logarithmic else 0, max(values)),
-        show_x_labels=False,  # the values stand at the bars
-        width=900,
-        height=_MARGIN + _BAR_HEIGHT * len(rows),
-        style=_STYLE,
-        value_formatter=shown,
-        title=f"{finding['question']} ({finding['unit']}{', logarithmic' if is_logarithmic else ''})",
-    )
-    chart.x_labels = [row["name"] for row in rows]
-    chart.add("", values)
-    return _DATED_COMMENT.sub("", chart.render(is_unicode=True)) + "\n"
+def draw(chart: Chart, theme: Theme) -> str:
+    """Return a chart as an SVG document without a background."""
+    with mpl.rc_context(_STYLE):
+        figure = _columns(chart, theme) if chart.stands else _bars(chart, theme)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _with_fonts(file.getvalue())
+
+
+def _bars(chart: Chart, theme: Theme) -> Figure:
+    titled = [bool(panel.title) for panel in chart.panels]
+    heights = [len(panel.bars) * _BAR_HEIGHT + 0.3 * has for panel, has in zip(chart.panels, titled, strict=True)]
+    height = _TITLE_HEIGHT + sum(heights) + 0.12 * len(heights)
+    figure = Figure(figsize=(_WIDTH, height))
+    longest = max(len(bar.label) for panel in chart.panels for bar in panel.bars)
+    said = max(len(bar.said) for panel in chart.panels for bar in panel.bars)
+    left, right = min(0.5, 0.012 + longest * _CHARACTER), 1 - 0.01 - said * _CHARACTER
+    _headline(figure, chart.headline, theme, height)
+    top = height - _TITLE_HEIGHT
+    most = max(bar.value for panel in chart.panels for bar in panel.bars)
+    for panel, panel_height, has_title in zip(chart.panels, heights, titled, strict=True):
+        bars_height = len(panel.bars) * _BAR_HEIGHT
+        bottom = top - panel_height
+        axes = figure.add_axes((left, bottom / height, right - left, bars_height / height))
+        own = max(*(bar.value for bar in panel.bars), panel.limit or 0.0)
+        _lying(axes, panel, theme, own if len(chart.panels) > 1 else max(most, panel.limit or 0.0))
+        if has_title:
+            figure.text(left, (bottom + bars_height + 0.06) / height, panel.title, color=theme.muted, weight="bold")
+        top = bottom - 0.12
+    return figure
+
+
+def _lying(axes: Axes, panel: Panel, theme: Theme, most: float) -> None:
+    positions = range(len(panel.bars))
+    colours = [theme.ours if bar.kind is Kind.OURS else theme.peer for bar in panel.bars]
+    axes.barh(positions, [bar.value for bar in panel.bars], height=0.7, color=colours)
+    axes.set_ylim(len(panel.bars) - 0.5, -0.5)
+    axes.set_xlim(0, most or 1)
+    axes.set_yticks(positions, [bar.label for bar in panel.bars])
+    for label, bar in zip(axes.get_yticklabels(), panel.bars, strict=True):
+        label.set_color(theme.ours if bar.kind is Kind.OURS else theme.text)
+        label.set_fontweight("bold" if bar.kind is Kind.OURS else "normal")
+    for position, bar in zip(positions, panel.bars, strict=True):
+        weight = "bold" if bar.kind is Kind.OURS else "normal"
+        colour = theme.ours if bar.kind is Kind.OURS else theme.text
+        axes.annotate(
+            bar.said,
+            (bar.value, position),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            weight=weight,
+        )
+    _plain(axes, theme)
+    axes.xaxis.set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    if panel.limit is not None:
+        axes.axvline(panel.limit, color=theme.limit, linewidth=1.4, linestyle=(0, (4, 3)), zorder=0)
+        axes.annotate(
+            panel.limit_said,
+            (panel.limit, 1),
+            (-3, 3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="right",
+            color=theme.limit,
+            size=8.5,
+        )
+
+
+def _columns(chart: Chart, theme: Theme) -> Figure:
+    height = _TITLE_HEIGHT + _COLUMNS_HEIGHT
+    figure = Figure(figsize=(_WIDTH, height))
+    _headline(figure, chart.headline, theme, height)
+    width = 0.98 / len(chart.panels)
+    for number, panel in enumerate(chart.panels):
+        axes = figure.add_axes((0.015 + number * width, 0.4 / height, width - 0.03, (_COLUMNS_HEIGHT - 0.95) / height))
+        figure.text(
+            0.015 + number * width,
+            (height - _TITLE_HEIGHT - 0.2) / height,
+            panel.title,
+            color=theme.muted,
+            weight="bold",
+        )
+        colours = [theme.ours if bar.kind is Kind.OURS else theme.peer for bar in panel.bars]
+        axes.bar(range(len(panel.bars)), [bar.value for bar in panel.bars], width=0.72, color=colours)
+        axes.set_xticks(range(len(panel.bars)), [bar.label for bar in panel.bars])
+        for position, bar in enumerate(panel.bars):
+            is_ours = bar.kind is Kind.OURS
+            colour, weight = (theme.ours, "bold") if is_ours else (theme.text, "normal")
+            axes.annotate(
+                bar.said,
+                (position, bar.value),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
+                color=colour,
+                weight=weight,
+                size=8.5,
+            )
+        _plain(axes, theme)
+        axes.yaxis.set_visible(False)
+        axes.spines["left"].set_visible(False)
+        if panel.limit is not None:
+            axes.axhline(panel.limit, color=theme.limit, linewidth=1.4, linestyle=(0, (4, 3)), zorder=0)
+            axes.annotate(
+                panel.limit_said,
+                (1, panel.limit),
+                (0, 3),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                color=theme.limit,
+                size=8.5,
+            )
+    return figure
+
+
+def _headline(figure: Figure, text: str, theme: Theme, height: float) -> None:
+    figure.text(0.01, 1 - 0.1 / height, text, color=theme.text, weight="bold", size=11.5, va="top")
+
+
+def _plain(axes: Axes, theme: Theme) -> None:
+    axes.tick_params(length=0, colors=theme.text)
+    for spine in axes.spines.values():
+        spine.set_color(theme.muted)
+
+
+def _with_fonts(document: str) -> str:
+    """Name fonts that readers have: what is measured is DejaVu, which is wider than any of them."""
+    return re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FONTS.replace("\\", ""), document)

@@ -15,7 +15,7 @@ class Price:
 
 _PER_MILLION = 1e-6
 _LAMBDA = ("aws.amazon.com/lambda/pricing", "2026-05")
-_DURABLE = ("aws.amazon.com/lambda/pricing, as announced; not confirmed since", "2025-12")
+_DURABLE = ("aws.amazon.com/lambda/pricing, its worked example", "2026-09-20")
 _DYNAMODB = ("aws.amazon.com/dynamodb/pricing/on-demand", "2024-11")
 _S3 = ("aws.amazon.com/s3/pricing", "2026-02")
 _CLOUDWATCH = ("aws.amazon.com/cloudwatch/pricing", "2026-02")

@@ -1,21 +1,48 @@
-"""The tables and plots of the README, made from results.json; a test holds one to the other."""
+"""The page of measurements, the README's block, and the plots, made from results.json; a test holds them to it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from infra.local.ministack import ROOT
-from tests.benchmarks.plots import plot
-from tests.benchmarks.report import Goal, Results, shown
+from tests.benchmarks.charts import charts
+from tests.benchmarks.plots import THEMES, draw
+from tests.benchmarks.report import Goal, Results, goals_of, shown
+from tests.benchmarks.summary import LANGUAGES, headline, table
 
-README = ROOT / "README.md"
+READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+PAGE = Path(__file__).with_name("README.md")
 PLOTS = Path(__file__).with_name("plots")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+SHOWN = "dollars_hour"
+"""The plot that the README has."""
+
+CHAPTERS: dict[str, tuple[str, ...]] = {
+    "How soon": ("notice_time", "first_round", "burst", "burst_waits"),
+    "How much": ("polls_a_minute", "cpu_per_poll", "round_time", "table_reads", "table_writes"),
+    "Copying": ("copy_unthrottled", "copy_throttled", "copy_memory"),
+    "What it costs": ("dollars_hour", "dollars_day", "dollars_idle"),
+    "Power tuning": ("power_poller", "power_poller_quiet", "power_copier", "power_intake", "power_announcer"),
+    "Starting": ("cold_start", "cold_start_memory", "zip_size"),
+}
+_HEAD = """\
+# Measurements
+
+`make bench` measures all of this anew and writes this page, in about 20 minutes; `.venv/bin/python -m tests.benchmarks
+QUESTION` measures one thing, `--compare OLD.json` compares two runs. Ratios carry over to other machines, absolute
+numbers do not.
+
+Lambda gives a function memory / 1769 MB of one core. So the functions run in processes of their own under such a share
+(a control group's CPU quota; without root, or where the system has none, CPU time is divided by the share, and the page
+says so), and everything that they talk to is outside of it, over TLS with a certificate made for the run.
+"""
 
 
 def write(results: Results) -> None:
-    """Bring the README and the plots up to date; raises ValueError where the README lacks its markers."""
-    README.write_text(_filled(README.read_text(), results))
+    """Bring the pages and the plots up to date; raises ValueError where a README lacks its markers."""
+    PAGE.write_text(_page(results))
+    for language, readme in READMES.items():
+        readme.write_text(_filled(readme, results, language))
     PLOTS.mkdir(exist_ok=True)
     for old in PLOTS.glob("*.svg"):
         old.unlink()
@@ -23,59 +50,102 @@ def write(results: Results) -> None:
         (PLOTS / name).write_text(document)
 
 
-def is_current(results: Results) -> bool:
-    """Tell whether the README and the plots say what the results say."""
-    readme = README.read_text()
-    kept = {path.name: path.read_text() for path in PLOTS.glob("*.svg")}
-    return readme == _filled(readme, results) and kept == plots(results)
+def outdated(results: Results) -> list[str]:
+    """Name the files that do not say what the results say."""
+    wanted = {PAGE: _page(results)}
+    wanted |= {readme: _filled(readme, results, language) for language, readme in READMES.items()}
+    wanted |= {PLOTS / name: document for name, document in plots(results).items()}
+    kept = {PAGE, *READMES.values(), *PLOTS.glob("*.svg")}
+    wrong = [path for path in wanted if not path.exists() or path.read_text() != wanted[path]]
+    return sorted(path.name for path in (*wrong, *(kept - wanted.keys())))
 
 
 def plots(results: Results) -> dict[str, str]:
-    """Return the plot of every question by the name of its file."""
-    return {f"{name}.svg": plot(finding) for name, finding in results.items()}
+    """Return every plot by the name of its file."""
+    return {
+        f"{name}.{theme.suffix}.svg": draw(chart, theme) for name, chart in charts(results).items() for theme in THEMES
+    }
 
 
-def _filled(readme: str, results: Results) -> str:
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md needs the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{'\n'.join(_section(results))}\n{END}{after}"
+def _page(results: Results) -> str:
+    return "\n".join(_lines(results)) + "\n"
 
 
-def _section(results: Results) -> Iterator[str]:
-    yield from ("| question | measured | | goal | |", "|---|---|--:|---|---|")
-    for finding in results.values():
-        for goal in _goals(finding):
+def _lines(results: Results) -> Iterator[str]:
+    yield _HEAD
+    yield from _goal_table(results)
+    for title, names in CHAPTERS.items():
+        yield from (f"## {title}", "")
+        for name in names:
+            if name in results:
+                yield from _details(name, results[name], charts(results))
+
+
+def _goal_table(results: Results) -> Iterator[str]:
+    yield from ("## Goals", "", "| question | measured | | goal | |", "|---|---|--:|---|---|")
+    for finding in _in_order(results):
+        for goal in goals_of(finding):
             verdict = "met" if goal.is_met else "**missed**"
-            yield f"| {finding['question']} | {goal.text} | {goal.measured:.3g} | {goal.limit} | {verdict} |"
+            yield f"| {finding['question']} | {goal.text} | {_number(goal)} | {goal.limit} | {verdict} |"
     yield ""
-    yield from (f"{goal.note}\n" for f in results.values() for goal in _goals(f) if goal.note and not goal.is_met)
-    for name, finding in results.items():
-        yield from _details(name, finding)
+    yield from (f"{goal.note}\n" for f in _in_order(results) for goal in goals_of(f) if goal.note and not goal.is_met)
 
 
-def _goals(finding: Mapping[str, Any]) -> list[Goal]:
-    return [Goal(**{key: value for key, value in goal.items() if key != "is_met"}) for goal in finding["goals"]]
+def _in_order(results: Results) -> Iterator[Mapping[str, Any]]:
+    return (results[name] for names in CHAPTERS.values() for name in names if name in results)
 
 
-def _details(name: str, finding: Mapping[str, Any]) -> Iterator[str]:
+def _number(goal: Goal) -> str:
+    return f"{goal.measured:,.0f}" if goal.measured >= 1000 else f"{goal.measured:.3g}"
+
+
+def _details(name: str, finding: Mapping[str, Any], drawn: Mapping[str, Any]) -> Iterator[str]:
     unit, reference = finding["unit"], finding["reference"]
-    yield from ("<details>", f"<summary>{finding['question']}</summary>", "")
-    yield from (f"![{finding['question']}]({PLOTS.relative_to(ROOT).as_posix()}/{name}.svg)", "")
+    yield from (f"### {finding['question']}", "")
+    if name in drawn:
+        yield from (_picture(name, drawn[name].headline, "plots"), "")
     has_range = any(row["lowest"] != row["highest"] for row in finding["rows"])
-    headings = ["", f"median, {unit}" if has_range else unit, *(["range"] if has_range else []), f"times {reference}"]
+    has_price = any(row.get("dollars") is not None for row in finding["rows"])
+    headings = ["", f"median, {unit}" if has_range else unit, *(["range"] if has_range else [])]
+    headings += [f"times {reference}", *(["$ for 1,000"] if has_price else [])]
     yield f"| {' | '.join(headings)} |"
     yield f"|---{'|--:' * (len(headings) - 1)}|"
+    chosen = reference.removesuffix(", as chosen")
     for row in finding["rows"]:
         spread = [f"{shown(row['lowest'])} to {shown(row['highest'])}"] if has_range else []
-        yield f"| {' | '.join([row['name'], shown(row['median']), *spread, f'{row["ratio"]:.2f}'])} |"
-    yield from ("", f"{finding['how']} {_machine(finding)}", "", "</details>", "")
+        price = [shown(row["dollars"])] if has_price else []
+        label = f"**{row['name']}, chosen**" if row["name"] == chosen != reference else row["name"]
+        yield f"| {' | '.join([label, shown(row['median']), *spread, f'{row["ratio"]:.2f}', *price])} |"
+    yield from ("", f"{finding['how']} {_machine(finding)}", "")
+
+
+def _picture(name: str, headline: str, folder: str) -> str:
+    light, dark = (f"{folder}/{name}.{theme.suffix}.svg" for theme in THEMES)
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img alt="{headline}" src="{light}"></picture>'
+    )
 
 
 def _machine(finding: Mapping[str, Any]) -> str:
     machine = finding["machine"]
     return (
         f"({finding['measured_at'][:10]}, {machine['cores']:g} cores of {machine['processor']}, {machine['system']}, "
-        f"Python {machine['python']})"
+        f"Python {machine['python']}, load {machine['load']:g} before it)"
     )
+
+
+def _filled(readme: Path, results: Results, language: str) -> str:
+    before, begin, rest = readme.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{readme.name} needs the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{'\n'.join(_summary(results, language))}\n{END}{after}"
+
+
+def _summary(results: Results, language: str) -> Iterator[str]:
+    """Yield a README's one table and its plot."""
+    yield from table(results, language)
+    if SHOWN in results:
+        said = headline(results)[LANGUAGES.index(language)]
+        yield from ("", _picture(SHOWN, said, PLOTS.relative_to(ROOT).as_posix()))

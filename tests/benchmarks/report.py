@@ -17,13 +17,17 @@ RESULTS = Path(__file__).with_name("results.json")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One contender: its median, the lowest and the highest repetition, and how many times the reference it is."""
+    """One contender: its median, the lowest and the highest repetition, and how many times the reference it is.
+
+    `dollars` where what it does has a price of its own.
+    """
 
     name: str
     median: float
     lowest: float
     highest: float
     ratio: float
+    dollars: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,29 @@ def show(console: Console, finding: Finding, machine: Mapping[str, str | float],
     previous = {row["name"]: row["ratio"] for row in before.get("rows", [])}
     table = Table(title=finding.question, caption=f"{finding.how}\n{_named(machine)}", title_justify="left")
     table.add_column("")
-    for heading in (f"median {finding.unit}", "lowest", "highest", f"times {finding.reference}", "last run"):
+    for heading in (
+        f"median {finding.unit}",
+        "lowest",
+        "highest",
+        f"times {finding.reference}",
+        "last run",
+        "$ for 1,000",
+    ):
         table.add_column(heading, justify="right")
     for row in finding.rows:
         numbers = (shown(row.median), shown(row.lowest), shown(row.highest), f"{row.ratio:.2f}")
-        table.add_row(row.name, *numbers, f"{previous[row.name]:.2f}" if row.name in previous else "")
+        last = f"{previous[row.name]:.2f}" if row.name in previous else ""
+        table.add_row(row.name, *numbers, last, "" if row.dollars is None else shown(row.dollars))
     console.print(table)
     for goal in finding.goals:
         verdict = "[green]met[/]" if goal.is_met else "[red]missed[/]"
         console.print(f"  {verdict}: {goal.text} is {goal.measured:.2f}, goal {goal.limit}")
     console.print()
+
+
+def goals_of(finding: Mapping[str, Any]) -> list[Goal]:
+    """Return the goals of a finding as it is kept."""
+    return [Goal(**{key: value for key, value in goal.items() if key != "is_met"}) for goal in finding["goals"]]
 
 
 def load() -> Results:

@@ -79,14 +79,13 @@ class MeteredDynamoDB(DynamoDB):
         return answer
 
     def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        """Weigh a Scan of the index, which holds whole items; to ask for less of them saves nothing."""
-        counted = request.pop("Select", None) == "COUNT"
-        expression = request.pop("ProjectionExpression", ""), request.pop("ExpressionAttributeNames", {})
+        """Weigh a Scan of the index; to ask for less of its items saves nothing."""
+        is_count = request.pop("Select", None) == "COUNT"
         items = [item for page in super().paginate(**request) for item in page["Items"]]
         size = sum(map(item_size, items))
         self._read(size, scan_units(size))
         self.meter.scans.append(self._table_bytes)
-        yield {"Count": len(items), "Items": [] if counted else [projected(item, *expression) for item in items]}
+        yield {"Count": len(items), "Items": [] if is_count else items}
 
     def _read(self, size: int, units: float) -> None:
         self.meter.read_bytes += size
@@ -98,7 +97,9 @@ class MeteredDynamoDB(DynamoDB):
         self.meter.writes += 1
         self.meter.write_bytes += after
         self.meter.write_units += write_units([before, after])
-        # The key of the index never changes while an item is in it, so each change of it is one write.
-        held = [item_size(item) for item in (written.before, written.after) if item and "pending_since" in item]
-        if held:
-            self.meter.index_units += write_units(held)
+        # The key of the index never changes while an item is in it, so each change of what it holds is one write.
+        held = [
+            projected(item) if item and "pending_since" in item else None for item in (written.before, written.after)
+        ]
+        if held[0] != held[1]:
+            self.meter.index_units += write_units(item_size(item or {}) for item in held)

@@ -1,8 +1,7 @@
-"""Some hours of the service in simulated time: the real Poller and Intake, and what they asked of AWS on the way."""
+"""Some hours of the service in simulated time: the real Intake, Poller and lifecycle, and what they asked of AWS."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,20 +10,24 @@ from typing import Any
 
 from infra.local.cometapi.json_answers import Subject, json_answer
 from intake.admission import admit
-from poller.lambdas import Lambdas
-from poller.pace import Pace
 from poller.round import Tools
-from poller.tick import TICK_SECONDS, Cadence, Tick
+from poller.worker import Polling, Worker
+from shared.api_key import ApiKey
 from shared.comet_api import Answer, parse
-from shared.lifecycle import Limits, close
+from shared.lifecycle import Limits, begin_copy, close
+from shared.queues import CopyMessage, Queues, RoundMessage
 from shared.task import Task
-from shared.task_table import Segment, TaskTable, read_item
+from shared.task_table import TaskTable, read_item
+from tests.benchmarks.functions import default
 from tests.benchmarks.request_units import Meter, MeteredDynamoDB
 from tests.simulation.dynamodb import Wire
 
+MINUTE = 60
 _LIMITS = Limits(deadline_seconds=86400, retention_seconds=30 * 86400)
 _START = 1_800_000_000.0
 """A whole minute, in epoch seconds."""
+_ROUNDS, _COPIES = "rounds", "copies"
+_COPIER_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,35 +37,33 @@ class Load:
     tasks: int
     hours: float
     render_seconds: float = 300.0
-    answer_seconds: float = 0.2
-    scan_seconds: float = 0.01
     copy_seconds: float = 1.5
-    concurrency: int = 16
-    cadence_seconds: int = 15
-    tasks_per_worker: int = 2000
 
     def __str__(self) -> str:
-        return (
-            f"{self.tasks:,} tasks within {self.hours:g} h, {self.render_seconds:g} s a render, "
-            f"{self.answer_seconds * 1000:g} ms an answer of CometAPI, {self.scan_seconds * 1000:g} ms a Scan, "
-            f"{self.copy_seconds:g} s a copy"
-        )
+        return f"{self.tasks:,} tasks within {self.hours:g} h, {self.render_seconds:g} s a render"
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was done, and what DynamoDB was asked for; `changes` are answers that say something new."""
+    """What was done, and what AWS was asked for; `changes` are answers that say something new."""
 
     ticks: int = 0
-    tick_seconds: float = 0.0
+    rounds: int = 0
     polls: int = 0
+    polls_by_invocation: Counter[int] = field(default_factory=Counter)
+    """How many invocations of the Poller asked so many times."""
     changes: int = 0
     copies: int = 0
+    sends: int = 0
+    """Requests to SQS that send, each with up to ten messages."""
+    messages: int = 0
+    planned: int = 0
+    """Ticks that sent further rounds."""
     meter: Meter = field(default_factory=Meter)
 
 
 class Now(Executor):
-    """Does everything at once, in its caller's thread; the simulated time is what passes meanwhile."""
+    """Does everything at once, in its caller's thread."""
 
     def submit[T, **P](self, function: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> Future[T]:
         """Do it."""
@@ -71,33 +72,29 @@ class Now(Executor):
         return done
 
 
-class TimedTable(TaskTable):
-    """The tasks table, which takes its time."""
-
-    def __init__(self, hours: "Hours") -> None:
-        super().__init__(hours.dynamodb, "tasks")  # type: ignore[arg-type]  # it is in memory
-        self._hours = hours
-
-    def pending(self, share: Segment) -> Iterator[Task]:
-        """Read one share, some time later."""
-        self._hours.sleep(self._hours.load.scan_seconds)
-        return super().pending(share)
-
-
 class Hours:
-    """A stretch of simulated time; it is the Poller's clock, its CometAPI, and Lambda."""
+    """A stretch of simulated time; it is the Poller's clock, its CometAPI, and SQS."""
 
     def __init__(self, load: Load, finished: int = 0) -> None:
         """Begin with nothing but so many tasks that ended before."""
         self.load = load
         self.counts = Counts()
         self.dynamodb = MeteredDynamoDB()
-        self.table = TimedTable(self)
+        self.table = TaskTable(self.dynamodb, "tasks")  # type: ignore[arg-type]  # it is in memory
         self._now = _START
-        self._pace = Pace(load.concurrency)
         self._created: dict[str, float] = {}
         self._last_said: dict[str, bytes] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._event_number = 0
+        queues = Queues(self, _ROUNDS, _COPIES)  # type: ignore[arg-type]  # it is simulated
+        tools = Tools(self, self.table, queues, Now(), _LIMITS, self.now)  # type: ignore[arg-type]  # see above
+        polling = Polling(
+            interval=default("PollIntervalSeconds"),
+            most_concurrent=default("MaxConcurrentPolls"),
+            tasks_per_worker=default("TasksPerWorker"),
+            most_workers=default("MaxWorkers"),
+        )
+        self._worker = Worker(tools, polling, ApiKey(lambda: "key"))
         for number in range(finished):
             self.dynamodb.store.put(f"old_{number}", finished_item(f"old_{number:032d}"))
         self.dynamodb.meter = Meter()
@@ -108,27 +105,24 @@ class Hours:
             task_id = f"task_{number:032d}"
             self.after(number * self.load.hours * 3600 / self.load.tasks, lambda task_id=task_id: self.put(task_id))  # type: ignore[misc]
         while self.counts.copies < self.load.tasks:
-            self.sleep(_START + self.counts.ticks * TICK_SECONDS - self._now)
-            self.tick(Segment())
+            self.sleep(_START + self.counts.ticks * MINUTE - self._now)
+            self.tick()
         self.counts.meter = self.dynamodb.meter
         return self.counts
 
-    def tick(self, share: Segment) -> Counter[str]:
-        """Run one tick of one Poller and return what it counted."""
-        cadence = Cadence(
-            interval=self.load.cadence_seconds,
-            most_concurrent=self.load.concurrency,
-            tasks_per_worker=self.load.tasks_per_worker,
-        )
-        lambdas = Lambdas(self, "copier", "poller")  # type: ignore[arg-type]  # it is simulated
-        tools = Tools(self, self.table, lambdas, Now(), self, _LIMITS)  # type: ignore[arg-type]  # see above
-        tick, started = Tick(tools, cadence, self._pace, Counter()), self._now
-        tick.run(share, TICK_SECONDS)
-        self._pace = tick.pace
+    def tick(self) -> None:
+        """Run one tick of the Poller; its further rounds follow as messages."""
         self.counts.ticks += 1
-        self.counts.tick_seconds += self._now - started
-        self.counts.polls += tick.counts["Polls"]
-        return tick.counts
+        self._count(self._worker.tick({}, self._now + MINUTE))
+
+    def _round(self, asked: RoundMessage) -> None:
+        self.counts.rounds += 1
+        self._count(self._worker.round(asked, self._now + MINUTE))
+
+    def _count(self, done: dict[str, float]) -> None:
+        polls = int(done.get("Polls", 0))
+        self.counts.polls += polls
+        self.counts.polls_by_invocation[polls] += 1
 
     def put(self, task_id: str) -> None:
         """Insert a task, as its owner does, and admit it, as Intake does."""
@@ -146,24 +140,22 @@ class Hours:
         """Let time pass, and happen what was to happen in it."""
         until = self._now + seconds
         while self._events and self._events[0][0] <= until:
-            self._now, _, event = heappop(self._events)
+            at, _, event = heappop(self._events)
+            self._now = max(self._now, at)
             event()
         self._now = max(self._now, until)
 
-    def turn_back(self, to: float) -> None:
-        """Set the simulated time back, for a worker that works at the same time as the one before."""
-        self._now = to
-
     def after(self, seconds: float, event: Callable[[], None]) -> None:
         """Have something happen later."""
-        heappush(self._events, (self._now + seconds, len(self._events) + self.counts.polls, event))
+        self._event_number += 1
+        heappush(self._events, (self._now + seconds, self._event_number, event))
 
     def ask(self, task_id: str) -> Answer:
-        """Answer as CometAPI does; others are asked at the same time."""
-        self.sleep(self.load.answer_seconds / self.load.concurrency)
+        """Answer as CometAPI does."""
         share = (self._now - self._created[task_id]) / self.load.render_seconds
         progress = {"progress": int(share * 100)}
-        subject = Subject(task_id=task_id, video_url="https://host.example/video.mp4?X-Tos-Expires=86400")
+        url = "https://host.example/video.mp4?X-Tos-Expires=86400"
+        subject = Subject(task_id=task_id, video_url=url, content_url=url, last_frame_url="")
         reply = (
             json_answer("documented_success", subject)
             if share >= 1
@@ -174,18 +166,36 @@ class Hours:
         self._last_said[task_id] = body
         return parse(task_id, 200, {}, body, self._now)
 
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 - boto3's names
-        """Copy a video, which takes a while, or leave a further Poller to its caller."""
-        assert InvocationType == "Event"
-        event: dict[str, Any] = json.loads(Payload)
-        if FunctionName == "copier":
-            self.after(self.load.copy_seconds, lambda: self._close(event["task_id"]))
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> None:  # noqa: N803 - boto3's names
+        """Take a message for a Copier, which copies a while."""
+        assert QueueUrl == _COPIES
+        self.counts.sends += 1
+        self.counts.messages += 1
+        copy = CopyMessage.read(MessageBody)
+        self.after(DelaySeconds, lambda: self._begin(copy))
 
-    def _close(self, task_id: str) -> None:
-        task = self.table.get(task_id)
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - see above
+        """Take the further rounds of a minute."""
+        assert QueueUrl == _ROUNDS
+        self.counts.sends += 1
+        self.counts.planned += 1
+        self.counts.messages += len(Entries)
+        for entry in Entries:
+            asked = RoundMessage.read(entry["MessageBody"], self._now)
+            self.after(entry["DelaySeconds"], lambda asked=asked: self._round(asked))  # type: ignore[misc]
+        return {}
+
+    def _begin(self, message: CopyMessage) -> None:
+        task = self.table.get(message.task_id)
         assert task is not None
+        begun = begin_copy(task, message.lease, "own", int(self._now), _COPIER_SECONDS)
+        assert self.table.write(begun)
+        self.after(self.load.copy_seconds, lambda: self._close(task.after(begun)))
+
+    def _close(self, task: Task) -> None:
         uri = f"s3://seedance-poller-videosbucket-0123456789ab/{task.s3_key}"
-        self.table.write(close(task, uri, 20_000_000, "0" * 34, int(self._now), _LIMITS))
+        stored = {"s3_uri": uri, "size": 20_000_000, "etag": "0" * 34}
+        assert self.table.write(close(task, stored, int(self._now), _LIMITS))
         self.counts.copies += 1
 
 

@@ -515,9 +515,7 @@ def test_a_key_is_proven_by_a_report_on_any_task_for_15_minutes(
     assert isinstance(api.ask(good), Report)
     for age, meaning in ((0, Forbidden), (900, Forbidden), (901, KeyRejected)):
         clock[0] = reported_at + age
-        found = api.ask(refused)
-        assert type(found) is meaning, age
-        assert getattr(found, "key_reported_at", reported_at) == reported_at
+        assert type(api.ask(refused)) is meaning, age
     assert isinstance(api.ask(good), Report)
     assert isinstance(api.ask(refused), Forbidden)
 

@@ -523,6 +523,17 @@ def test_one_task_that_is_forbidden_keeps_no_other_from_being_asked(stack: Stack
     assert {"forbidden": "no access to this model", "quota_exhausted": "quota"}[refusal] in item["error"]["message"]
 
 
+@pytest.mark.parametrize("refusal", ["forbidden", "http_502"])
+def test_old_tasks_that_are_asked_in_vain_keep_no_new_environment_from_the_others(stack: Stack, refusal: str) -> None:
+    for _ in range(20):
+        stack.insert(stack.comet_api.create(answers=[refusal]), age=36000)
+    young = [stack.insert() for _ in range(20)]
+    for _ in range(60):
+        stack.round(worker=stack.environment())
+    items = stack.items()
+    assert {items[task_id]["status"] for task_id in young} == {"IN_PROGRESS"}
+
+
 def test_a_key_that_is_forbidden_everything_stops_the_round(stack: Stack) -> None:
     for _ in range(20):
         stack.insert()

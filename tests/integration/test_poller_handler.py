@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from copier.connection import trusted_authorities
 from infra.local.cometapi import SimulatedCometApi
 from poller import handler as poller
 from poller import remarks
@@ -257,7 +258,9 @@ def test_clients_and_settings_are_made_while_lambda_imports_the_module(
         made: int = getattr(anew, maker).cache_info().currsize
         return made
 
+    trusted_authorities.cache_clear()
     assert import_anew() == 1
+    assert trusted_authorities.cache_info().currsize == (module == "copier")
     monkeypatch.delenv("TASK_ENDED_TOPIC" if module == "announcer" else "TASKS_TABLE")
     assert import_anew() == 0, "without settings it is imported all the same"
 

@@ -54,7 +54,7 @@ WORDS = {
     "silence_misdirected": "The last question got HTTP 302, a redirect; check CometApiBaseUrl.",
 }
 UNKNOWN = UnknownTask(message="task_not_exist")
-REFUSED = Forbidden(message="This token has no access to this model", key_reported_at=NOW - 5.0)
+REFUSED = Forbidden(message="This token has no access to this model")
 
 
 def report(status: str | None, **fields: Any) -> Report:
@@ -314,9 +314,10 @@ def test_a_url_that_comes_after_all_is_taken(limits: Limits) -> None:
     assert "no_url_since" in found.remove
 
 
-def test_a_render_that_goes_on_after_all_has_its_hour_anew(limits: Limits) -> None:
-    found = change(copying(no_url_since=NOW - 3599), report("IN_PROGRESS"), limits)
-    assert found == {"no_url_since": None, "updated_at": NOW}
+def test_a_gateway_that_takes_a_success_back_does_not_hide_the_content_route(limits: Limits) -> None:
+    waiting = copying(no_url_since=NOW - 60)
+    assert decide(waiting, report("IN_PROGRESS"), NOW, limits) is None
+    assert isinstance(decide(waiting, report("SUCCESS"), NOW, limits), HandOff)
 
 
 # ------------------------------------------------------------------ denials

@@ -205,6 +205,22 @@ def test_the_longest_period_goes_first_and_equals_in_another_order_each_time() -
     assert [period_of(task) for task in second] == periods
 
 
+@pytest.mark.parametrize("code", ["silence_unavailable", "silence_key_rejected", "forbidden"])
+def test_who_was_asked_in_vain_goes_last_since_a_few_of_them_stop_a_round(code: str) -> None:
+    tasks = mixed()
+    in_vain = [pending(9 * HOUR, task_id=f"vain_{n}", error={"code": code, "message": "…"}) for n in range(9)]
+    others = due(tasks, EVERYBODY, NOW, 15)
+    found = due([*in_vain, *tasks], EVERYBODY, NOW, 15)
+    assert found[: len(others)] == others
+    assert {task.task_id for task in found[len(others) :]} == {task.task_id for task in in_vain}
+
+
+@pytest.mark.parametrize("code", ["task_not_exist", "url_expired", "http_400"])
+def test_a_word_that_stops_no_round_keeps_nobody_back(code: str) -> None:
+    told = pending(9 * HOUR, task_id="told", error={"code": code, "message": "…"})
+    assert due([*(task for task in mixed() if period_of(task) < 240), told], EVERYBODY, NOW, 15)[0] == told
+
+
 def period_of(task: Task) -> int:
     age = NOW - (task.pending_since or 0)
     return max(period for period in (15, 30, 60, 120, 240) if period == 15 or period <= age / 10)

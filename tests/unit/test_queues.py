@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.errors import BadMessage
 from shared.queues import CopyMessage, RoundMessage, round_entry, sqs_messages
+from shared.task import TASK_ID
 from shared.task_table import Segment
 from tests.template import ROOT
 from tests.unit.conftest import NOW
@@ -38,7 +39,7 @@ def without(message: RoundMessage | CopyMessage, name: str) -> str:
 names = st.text(min_size=1, max_size=30)
 
 
-@given(names, names, names, st.none() | names)
+@given(st.from_regex(TASK_ID, fullmatch=True), names, names, st.none() | names)
 def test_a_copy_arrives_as_it_was_sent(task_id: str, lease: str, url: str, frame: str | None) -> None:
     message = CopyMessage(task_id, lease, url, frame)
     assert CopyMessage.read(message.body()) == message
@@ -103,6 +104,7 @@ def test_a_round_of_another_time_is_none(shift: int) -> None:
     [
         *(without(COPY, name) for name in ("task_id", "lease", "video_url")),
         *(with_(COPY, **{name: value}) for name in ("task_id", "lease", "video_url") for value in ("", None, 7, ["x"])),
+        *(with_(COPY, task_id=name) for name in ("x" * 257, "with space", "\ud800")),
         with_(COPY, more=1), ROUND.body(),
     ],
 )  # fmt: skip

@@ -60,8 +60,6 @@ class Forbidden(_Answer):
     """A key that gets reports on other tasks gets none on this one: a trouble of this task."""
 
     message: str
-    key_reported_at: float | None = None
-    """As in UnknownTask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def parse(
     if 300 <= status_code < 400:
         return Misdirected(reason=f"HTTP {status_code}", request_id=request_id)
     if status_code == 403 and key_reported_at is not None and now - key_reported_at <= KEY_PROVEN_SECONDS:
-        return Forbidden(message=refusal, key_reported_at=key_reported_at, request_id=request_id)
+        return Forbidden(message=refusal, request_id=request_id)
     if status_code in {401, 403}:
         return KeyRejected(message=refusal, request_id=request_id)
     if _NOT_FOUND_CODE in f"{code} {message}":

@@ -1,0 +1,245 @@
+"""Numbers of the code, of the template and of AWS that only hold together: each link is checked where it would tear."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import pytest
+from botocore.config import Config
+
+from copier import handler as copier
+from copier import parts, video_bucket
+from copier.copy import UPLOADS
+from copier.watch import Patience
+from poller import handler as poller
+from poller.plan import due, rounds
+from shared import api_key
+from shared.aws import CLIENT_CONFIG
+from shared.comet_api import Report
+from shared.comet_api.client import ANSWER_SECONDS
+from shared.comet_api.connection import CONNECT_SECONDS
+from shared.errors import CopyInterrupted
+from shared.lifecycle import LONGEST_URL, MAX_COPY_ATTEMPTS, QUEUE_SECONDS, Limits, begin_copy, decide, interrupt_copy
+from shared.queues import COPY_DELAY_SECONDS, CopyMessage, RoundMessage, round_entry
+from shared.task import HandOff, Status
+from tests.aws_rules import LONGEST_DELAY_SECONDS, MESSAGE_BYTES
+from tests.template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE, load, of_type
+from tests.unit.conftest import NOW, pending
+
+MINUTE = 60
+URL_SECONDS = 24 * 3600
+"""A signed URL lives for so long, as CometAPI's documentation says."""
+LATEST_TICK_SECONDS = 59
+"""scheduler/latest/UserGuide/schedule-types.html: what is set for 1:00 runs between 1:00:00 and 1:00:59."""
+LONGEST_INIT_SECONDS = 10
+"""lambda/latest/dg/lambda-runtime-environment.html."""
+ALARMS = of_type("AWS::CloudWatch::Alarm", load(ROOT / "infra/observability.yaml"))
+PARAMETERS = TEMPLATE["Parameters"]
+INTERVALS = range(PARAMETERS["PollIntervalSeconds"]["MinValue"], PARAMETERS["PollIntervalSeconds"]["MaxValue"] + 1)
+LIMITS = Limits(24 * 3600, 30 * 86400)
+
+
+def seconds(function: str) -> int:
+    """Return a function's time-out."""
+    found: int = FUNCTIONS[f"{function}Function"]["Timeout"]
+    return found
+
+
+def retention(queue: str) -> int:
+    found: int = RESOURCES[queue]["Properties"]["MessageRetentionPeriod"]
+    return found
+
+
+def mappings() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, function in FUNCTIONS.items():
+        for event in function["Events"].values():
+            if event["Type"] in {"SQS", "DynamoDB"}:
+                yield name, event["Properties"]
+
+
+# --- Queues and their functions ---
+
+
+def test_every_function_of_a_queue_ends_before_its_message_comes_back() -> None:
+    """lambda/latest/dg/services-sqs-configure.html: else the mapping is refused."""
+    found = 0
+    for name, mapping in mappings():
+        if "Queue" in mapping:
+            queue = mapping["Queue"]["GetAtt"].removesuffix(".Arn")
+            assert RESOURCES[queue]["Properties"]["VisibilityTimeout"] >= FUNCTIONS[name]["Timeout"]
+            found += 1
+    assert found == len(of_type("AWS::SQS::Queue")) - 1  # that of the failures is read by people
+
+
+def test_every_number_is_one_that_aws_takes() -> None:
+    """lambda/latest/dg/gettingstarted-limits.html, services-ddb-params.html; SQS API_CreateQueue.html."""
+    for function in FUNCTIONS.values():
+        assert 1 <= function["Timeout"] <= 900
+        assert 128 <= function["MemorySize"] <= 10_240
+    for queue in of_type("AWS::SQS::Queue").values():
+        assert 60 <= queue["MessageRetentionPeriod"] <= 14 * 86400
+        assert 0 <= queue.get("VisibilityTimeout", 30) <= 12 * 3600
+    for _, mapping in mappings():
+        assert 1 <= mapping["BatchSize"] <= (10 if "Queue" in mapping else 10_000)
+        assert 60 <= mapping.get("MaximumRecordAgeInSeconds", 60) <= 7 * 86400
+    for alarm in ALARMS.values():
+        periods = [alarm.get("Period"), *(m.get("MetricStat", {}).get("Period") for m in alarm.get("Metrics", ()))]
+        for period in filter(None, periods):
+            assert period % MINUTE == 0
+            assert period * alarm["EvaluationPeriods"] <= 86400  # AmazonCloudWatch, API_PutMetricAlarm.html
+
+
+def test_a_lease_outlasts_its_message() -> None:
+    """A lease that passes while the message waits would be handed off a second time."""
+    assert retention("CopiesQueue") == QUEUE_SECONDS
+    report = Report(word="SUCCESS", status=Status.SUCCESS, video_url="https://v.volces.com/a.mp4")
+    hand_off = decide(pending(300), report, NOW, LIMITS)
+    assert isinstance(hand_off, HandOff)
+    # Sent a moment before the lease is written, or once more after it.
+    assert hand_off.set["lease_until"] - NOW >= QUEUE_SECONDS + COPY_DELAY_SECONDS
+    # The last message that is received may need all of a Copier's time, and its URL must live; it is hours old by then.
+    assert QUEUE_SECONDS + seconds("Copier") < URL_SECONDS / 2 + 3600
+    assert 0 < COPY_DELAY_SECONDS <= LONGEST_DELAY_SECONDS
+
+
+def test_a_copier_holds_its_lease_for_longer_than_it_may_run() -> None:
+    begun = begin_copy(pending(300, lease="word"), "word", "own", NOW, seconds("Copier"))
+    assert begun.set["lease_until"] - NOW > seconds("Copier")
+
+
+def test_all_attempts_fit_into_the_life_of_a_url() -> None:
+    now, task = NOW, pending(300, lease="word", status="COPYING")
+    error = CopyInterrupted("c", "m")
+    for _ in range(MAX_COPY_ATTEMPTS):
+        task = task.after(begin_copy(task, task.lease or "", "own", now, 60))
+        task = task.after(interrupt_copy(task, error, now))
+        now = max(now, task.lease_until) + MINUTE
+    assert now - NOW < URL_SECONDS / 2
+
+
+def test_the_largest_message_is_taken() -> None:
+    longest = "https://v.volces.com/" + "\u00e9" * LONGEST_URL
+    body = CopyMessage("\u00e9" * 2048, "w" * 64, longest, longest).body()
+    assert len(body.encode()) < MESSAGE_BYTES
+
+
+# --- Rounds ---
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("lateness", [0, 1, 30, LATEST_TICK_SECONDS])
+def test_every_round_is_there_when_it_begins_and_a_minute_later(interval: int, lateness: int) -> None:
+    """Retention counts from sending: what is left after the delay must do for a queue that is looked at by turns."""
+    minute = NOW // MINUTE * MINUTE
+    started = minute + lateness
+    for message in rounds(minute, started, interval, 1):
+        delay = round_entry("0", message, started)["DelaySeconds"]
+        assert started + delay == message.starts_at, "a delay that is cut begins its round too early"
+        assert delay < MINUTE
+        assert retention("RoundsQueue") >= delay + MINUTE
+        assert RoundMessage.read(message.body(), started + retention("RoundsQueue")) == message
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_a_round_may_take_all_of_its_time(interval: int) -> None:
+    minute = NOW // MINUTE * MINUTE
+    for message in rounds(minute, minute, interval, 1):
+        asks_for = message.ends_at - message.starts_at
+        assert asks_for + poller._SECONDS_TO_FINISH <= seconds("Poller")  # noqa: SLF001 - a link
+
+
+def test_the_last_answer_of_a_round_is_waited_for() -> None:
+    assert poller._SECONDS_TO_FINISH >= ANSWER_SECONDS + CONNECT_SECONDS  # noqa: SLF001 - a link
+    assert seconds("Poller") - poller._SECONDS_TO_FINISH >= MINUTE  # noqa: SLF001 - a link
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("age", [3600, 86400, 6 * 86400])
+def test_every_task_is_asked_within_the_period_of_an_alarm(interval: int, age: int) -> None:
+    """Else an old task alone would let the alarms on what CometAPI answers forget that it is asked at all."""
+    minute = NOW // MINUTE * MINUTE
+    tasks = [replace(pending(age), task_id=f"task_{number}") for number in range(20)]
+    asked: dict[str, list[int]] = {task.task_id: [] for task in tasks}
+    for tick in range(minute, minute + 20 * MINUTE, MINUTE):
+        for message in rounds(tick, tick, interval, 1):
+            for task in due(tasks, message, message.starts_at, interval):
+                asked[task.task_id].append(message.starts_at)
+    periods = {
+        metric["MetricStat"]["Period"]
+        for name in ("SuspiciousRounds", "NoReports")
+        for metric in ALARMS[name]["Metrics"]
+        if "MetricStat" in metric
+    }
+    for times in asked.values():
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        assert times[0] - minute + LATEST_TICK_SECONDS <= min(periods)
+        assert max(gaps) + LATEST_TICK_SECONDS <= min(periods)
+        assert max(gaps) <= max(interval, age * 0.1)
+
+
+def test_a_tick_has_time_to_plan_the_most_rounds() -> None:
+    most = len(rounds(0, 0, min(INTERVALS), PARAMETERS["MaxWorkers"]["MaxValue"]))
+    assert ceil(most / 10) * 0.1 < seconds("Poller") / 2  # SendMessageBatch takes some 20 ms
+
+
+# --- Time-outs of what the functions call ---
+
+
+def longest_call(config: Config) -> float:
+    """Return how long a call may take whose service is silent, botocore's pauses included (up to 1, 2, 4, ... s)."""
+    made: Any = config
+    attempts = made.retries["total_max_attempts"]
+    pauses = sum(min(20, 2**number) for number in range(attempts - 1))
+    return float(attempts * (made.connect_timeout + made.read_timeout) + pauses)
+
+
+@pytest.mark.parametrize("function", ["Intake", "Poller", "Copier", "Announcer"])
+def test_a_silent_service_is_given_up_before_the_function_is(function: str) -> None:
+    assert longest_call(CLIENT_CONFIG) < seconds(function)
+
+
+def test_a_silent_store_of_the_key_is_given_up_before_the_round_is() -> None:
+    assert longest_call(api_key._STORE_CONFIG) <= poller._SECONDS_TO_FINISH  # noqa: SLF001 - a link
+    one_attempt: Any = api_key._STORE_CONFIG  # noqa: SLF001 - a link
+    assert one_attempt.connect_timeout + one_attempt.read_timeout < LONGEST_INIT_SECONDS
+
+
+def test_a_silent_bucket_is_given_up_before_the_copier_is() -> None:
+    assert longest_call(video_bucket.S3_CONFIG) < seconds("Copier") - copier._SECONDS_TO_FINISH  # noqa: SLF001 - a link
+
+
+def test_a_copier_has_time_to_abort_and_to_write() -> None:
+    once: Any = CLIENT_CONFIG
+    left = copier._SECONDS_TO_FINISH - video_bucket._ABORT_SECONDS  # noqa: SLF001 - a link
+    assert left >= once.read_timeout
+    assert seconds("Copier") > 20 * copier._SECONDS_TO_FINISH  # noqa: SLF001 - a link
+
+
+def test_a_host_is_given_up_in_time_for_another_try() -> None:
+    patience = Patience()
+    tries = 1 + len(patience.retry_delays)
+    silent = tries * (patience.connect_seconds + patience.silence_seconds) + sum(patience.retry_delays)
+    assert silent < (seconds("Copier") - copier._SECONDS_TO_FINISH) / 4  # noqa: SLF001 - in ranges, then in a stream
+
+
+# --- Sizes ---
+
+
+def test_the_largest_video_has_few_enough_parts_and_its_copier_enough_memory() -> None:
+    most = int(PARAMETERS["MaxVideoBytes"]["Default"])
+    assert ceil(most / parts.PART_BYTES) <= 10_000  # AmazonS3/latest/userguide/qfacts.html
+    assert parts.PART_BYTES >= 5 << 20
+    held = max(parts.WHOLE_BYTES + parts.PART_BYTES, (parts.PARTS_AHEAD + UPLOADS + 1) * parts.PART_BYTES)
+    assert held < FUNCTIONS["CopierFunction"]["MemorySize"] * (1 << 20) / 4  # Python, boto3 and TLS take 120 MB
+
+
+def test_every_question_has_a_connection() -> None:
+    config: Any = CLIENT_CONFIG
+    assert config.max_pool_connections >= PARAMETERS["MaxConcurrentPolls"]["Default"]
+
+
+def test_no_task_ends_before_its_item_may() -> None:
+    """A deadline of the least hours is longer than the longest time until a task is asked about."""
+    assert PARAMETERS["TaskDeadlineHours"]["MinValue"] * 3600 > 2 * 300
