@@ -113,7 +113,7 @@ format: .venv/installed ## Format the code and mend what lint can mend
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
 
 test: setup ## Every test, side by side: unit, integration, model, simulation, and the deployed stack
-	@.venv/bin/pytest -n 5 # four stacks, which mostly wait, and what needs none
+	@.venv/bin/pytest -n 6
 
 simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS)

@@ -1,10 +1,13 @@
-"""What Lambda's environment gives the functions before they are imported, AWS's rules, and Hypothesis's patience."""
+"""What Lambda gives the functions before they are imported, AWS's rules, and how tests share processes."""
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import aws_rules
 
@@ -14,9 +17,68 @@ os.environ["POWERTOOLS_SERVICE_NAME"] = "seedance-poller"
 settings.register_profile("patient", deadline=None)  # how fast an example is depends on what else the machine does
 settings.load_profile("patient")
 
+_TOGETHER = {
+    "runbook": ("test_runbook",),
+    "main": ("test_main_job", "test_queues", "test_conformance"),
+    "trouble": ("test_faults", "test_kills", "test_permissions", "test_smoke"),
+    "everyday": ("test_readme", "test_upgrades"),
+    "tools": ("test_artifact", "test_gallery", "test_ministack"),
+}
+_GROUPS = {f"tests/e2e/{name}.py": group for group, names in _TOGETHER.items() for name in names}
+_GROUPS["tests/model/test_model.py"] = "model"
+
 
 @pytest.fixture(autouse=True)
 def _nothing_that_aws_would_refuse() -> Iterator[None]:
     aws_rules.refused.clear()
     yield
     assert not aws_rules.refused  # whoever made the request may have taken its failure for an outage
+
+
+class SideBySide(LoadScopeScheduling):  # type: ignore[misc]  # see pyproject.toml
+    """Lets one process have all tests that share a deployed stack; every other test goes wherever there is time.
+
+    The groups are the largest scopes, so they begin first: as many processes as there are groups never wait for one.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _GROUPS.get(nodeid.partition("::")[0], nodeid)
+
+
+class Parts:
+    """Says when a part of the tests is through: they run side by side, and the dots do not tell."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+        self._left: Counter[str] = Counter()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> SideBySide:
+        """Share the tests out by the stack that they need."""
+        return SideBySide(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Count the tests of each part; every process collects the same."""
+        self._left = Counter(map(_part, ids))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test that is through."""
+        part = _part(report.nodeid)
+        if report.when == "teardown" and self._left[part]:
+            self._left[part] -= 1
+            if not self._left[part]:
+                left = ", ".join(f"{name} {count}" for name, count in self._left.items() if count)
+                self._terminal.write_line(f" {part} is through; left: {left or 'nothing'}")
+
+
+def _part(test_id: str) -> str:
+    return "/".join(test_id.split("/")[:2])
+
+
+@pytest.hookimpl(trylast=True)  # after the terminal's
+def pytest_configure(config: pytest.Config) -> None:
+    """Share the tests out where several processes have them."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and config.getoption("numprocesses", None):
+        config.pluginmanager.register(Parts(terminal))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONTENDERS = (OURS, BOTO3, SMART_OPEN, RCLONE)
-UNTHROTTLED_TURNS = {8: 16, 30: 12, 100: 8}
+UNTHROTTLED_TURNS = {8: 12, 30: 12, 100: 12}
 THROTTLED_TURNS = {8: 4, 30: 2, 100: 1}
 """By megabytes; what Linux paces is the same each time."""
 THROTTLED_GOALS = {30: 5.0}

@@ -17,20 +17,6 @@ FAULT_SEED = 1
 EVENTS = Path(__file__).parents[2] / "events"
 
 
-_STACKS = {"test_runbook": "runbook", "test_readme": "everyday", "test_upgrades": "everyday", "test_smoke": "everyday"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each deployed stack its tests: those of one stack run in one process, beside the others."""
-    for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if "stack_in_trouble" in fixtures:
-            item.add_marker(pytest.mark.xdist_group("trouble"))
-        elif "stack_without_key" in fixtures:
-            item.add_marker(pytest.mark.xdist_group(_STACKS.get(item.path.stem, "main")))
-
-
 @dataclass(frozen=True)
 class KeylessTick:
     before: Item

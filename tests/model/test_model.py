@@ -13,8 +13,6 @@ from tests.model.bugs import BUGS
 from tests.model.explore import ATTEMPTS, Exploration, explore
 from tests.model.world import HELD, IN_TIME, ITS_WORD, LIMITS, NOW, State, thaw
 
-pytestmark = pytest.mark.xdist_group("model")
-
 ALL = {OWNER, OURS, TIME, MISHAP, *ANSWERS}
 
 FOUND = {
