@@ -121,7 +121,7 @@ simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
 mutate: .venv/installed ## Test the tests: mutate the parser and the lifecycle
 	@.venv/bin/python -m tests.mutation
 
-bench: setup .tools/servers/installed ## Measure everything, in ratios, and bring the README up to date (15 minutes)
+bench: setup .tools/servers/installed ## Measure everything, in ratios, and bring the pages up to date (25 minutes)
 	@.venv/bin/python -m tests.benchmarks
 
 lock: $(UV) ## Pin all packages anew, by version and hash

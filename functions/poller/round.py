@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from secrets import randbelow, token_hex
+from secrets import choice, token_hex
 from threading import Lock
 
 from aws_lambda_powertools import Logger
@@ -15,6 +15,7 @@ from poller.pace import FAILURES_IN_A_ROW, Gauge, Pace
 from poller.remarks import remark
 from shared.aws import cause
 from shared.comet_api import Answer, CometApi, Report
+from shared.endings import is_in_vain
 from shared.lifecycle import Limits, decide
 from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues
 from shared.task import HandOff, Task
@@ -55,7 +56,10 @@ class Round:
         queue = list(reversed(due))
         if queue and self._pace.probes(self._tools.now()):
             self.gauge.tolerance = 1
-            self._work([queue.pop(randbelow(len(queue)))])  # any of them: the first may be asked in vain for days
+            # Any of those that were not asked in vain: a few that always are would stop each round for all.
+            probe = choice([task for task in queue if not is_in_vain(task)] or queue)
+            queue.remove(probe)
+            self._work([probe])
             self.gauge.tolerance = FAILURES_IN_A_ROW
         workers = [
             self._tools.executor.submit(self._work, queue) for _ in range(min(self._pace.concurrency, len(queue)))

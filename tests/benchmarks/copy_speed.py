@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONTENDERS = (OURS, BOTO3, SMART_OPEN, RCLONE)
 UNTHROTTLED_TURNS = {8: 12, 30: 12, 100: 12}
-THROTTLED_TURNS = {8: 4, 30: 2, 100: 1}
+THROTTLED_TURNS = {8: 4, 30: 4, 100: 1}
 """By megabytes; what Linux paces is the same each time."""
 THROTTLED_GOALS = {30: 5.0}
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
@@ -44,7 +44,7 @@ def copying_process(s3_url: str, tls: Certificate, memory: int | None) -> Iterat
     command = [sys.executable, "-m", "tests.benchmarks.copy_process", s3_url, str(tls.trusted)]
     variables = without_aws(dict(os.environ)) | tls.environment()
     with (
-        group(memory or 0) as share,
+        group(memory) if memory else nullcontext() as share,
         subprocess.Popen(
             command, env=variables, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process,
@@ -52,7 +52,7 @@ def copying_process(s3_url: str, tls: Certificate, memory: int | None) -> Iterat
         try:
             assert process.stdout is not None
             _line(process.stdout)
-            if share and memory:
+            if share:
                 share.take(process.pid)
             yield CopyingProcess(process, memory)
         finally:

@@ -95,7 +95,9 @@ def test_the_consumers_of_the_readme_hear_of_a_video(stack: "LocalStack", typed:
 
 def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], tmp_path: Path) -> None:
     tasks, stored = Tasks(stack), min(typed)
-    ids = dict.fromkeys(COMMANDS.values(), stored) | {"cancel": tasks.put({"task_id": stack.cometapi.create()})}
+    ids = dict.fromkeys(COMMANDS.values(), stored) | {
+        "cancel": tasks.put({"task_id": stack.cometapi.create(render_seconds=600)})
+    }
     tasks.wait_for("pending_since", [ids["cancel"]], 30)
     # Without a terminal `make watch` would go on for ever.
     more = {"watch": " JSON=1", "get": f" TO={tmp_path}"}

@@ -238,7 +238,7 @@ def test_showing_a_task(shell: Shell) -> None:
     shell.put({"a": {**FAILED, "color": {"b"}, "expires_at": 10**20, "model": "x\x1b[2J"}})
     status, out, _ = shell(tasks.main, "show", "--task", "a")
     assert status == 0
-    assert out.startswith("a is FAILED: CometAPI gave it up; `make retry` asks again")
+    assert out.startswith("a is FAILED: CometAPI gave it up; `make retry` asks about it again")
     assert "  error.message        refused\n" in out
     assert "  ended_at             19" in out
     assert " ago)\n" in out

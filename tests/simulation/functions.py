@@ -114,7 +114,7 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
         "announcer.handler": {**metrics, **log, **tools["announcer"]},
         "poller.handler": {**time, **metrics, **log, **tools["poller"], **pools, "Tools": partial(Tools, now=now)},
         "poller.worker": log,
-        "poller.round": {**log, "token_hex": lambda _: word(), "randbelow": world.random.randrange},
+        "poller.round": {**log, "token_hex": lambda _: word(), "choice": world.random.choice},
         "poller.remarks": {**log, "_heard": set()},
         "shared.task_table": {"_deserialize": deserialize},
         "shared.api_key": {**time, "Lock": lambda: SimulatedLock(scheduler)},
