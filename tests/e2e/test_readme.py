@@ -105,7 +105,7 @@ def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], 
         name: bash(stack, f"{MAKE}{command.replace('task_1', ids[name])}{more.get(name, '')}")
         for command, name in COMMANDS.items()
     }
-    assert set(said) == {"watch", "list", "show", "get", "retry", "cancel"}
+    assert set(said) == {"watch", "list", "show", "get", "retry", "cancel", "gallery", "smoke"}
     assert json.loads(said["watch"])
     assert said["show"].startswith(f"{stored} is SUCCESS")
     assert (tmp_path / f"{stored}.mp4").stat().st_size == typed[stored]["size"]
