@@ -17,7 +17,7 @@ from copier.video_bucket import KeyTaken, Label, StoredVideo, VideoBucket
 from copier.video_host import Source, VideoHost
 from copier.watch import Deadline, OutOfTime
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
-from shared.task import Task, is_scalar
+from shared.task import Task, is_scalar, printable
 
 UPLOADS = 2
 """Parts being uploaded at once."""
@@ -26,7 +26,6 @@ _PICTURE_SECONDS = 60.0
 _METADATA_BYTES = 2048
 _LONGEST_VALUE = 256
 _OUR_NAMES = ("model", "created-at", "completed-at")
-_NOT_PRINTABLE = re.compile(r"[^ -~]")
 _SUFFIX = re.compile(r"\.[^./]*$")
 
 
@@ -109,7 +108,7 @@ def object_metadata(task: Task) -> dict[str, str]:
     if isinstance(result, Mapping):
         said |= {name: result.get(name) for name in ("duration", "resolution", "ratio", "seed")}
     known = {name: str(value) for name, value in said.items() if value is not None and is_scalar(value)}
-    ours = {name: _NOT_PRINTABLE.sub("?", value)[:_LONGEST_VALUE] for name, value in known.items()}
+    ours = {name: printable(value)[:_LONGEST_VALUE] for name, value in known.items()}
     owners = {name: value for name, value in task.metadata.items() if name not in {"task-id", *_OUR_NAMES}}
     metadata: dict[str, str] = {}
     room = _METADATA_BYTES

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -26,7 +25,7 @@ from shared.aws import CLIENT_CONFIG, cause_of
 from shared.comet_api import content_url, normal_base
 from shared.errors import BadMessage, ConfigurationError, CopyInterrupted, VideoRefused
 from shared.lifecycle import Limits, begin_copy, close, interrupt_copy, refuse_copy
-from shared.queues import CopyMessage, sqs_messages
+from shared.queues import CopyMessage, draw_lease, sqs_messages
 from shared.settings import CopierSettings
 from shared.task import Change, Task
 from shared.task_table import TaskTable
@@ -82,7 +81,7 @@ def settle(tools: Tools, message: CopyMessage, seconds: float) -> None:
     if task is None or task.pending_since is None or task.lease != message.lease:
         logger.info("nothing to copy: the task was cancelled, has ended, or is another message's")
         return
-    begun = begin_copy(task, message.lease, uuid4().hex, _now(), seconds)
+    begun = begin_copy(task, message.lease, draw_lease(), _now(), seconds)
     if not tools.table.write(begun):
         logger.info("nothing to copy: another message was faster")
         return

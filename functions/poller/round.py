@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from secrets import choice, token_hex
+from secrets import choice
 from threading import Lock
 
 from aws_lambda_powertools import Logger
@@ -17,7 +17,7 @@ from shared.aws import cause
 from shared.comet_api import Answer, CometApi, Report
 from shared.endings import is_in_vain
 from shared.lifecycle import Limits, decide
-from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues
+from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues, draw_lease
 from shared.task import HandOff, Task
 from shared.task_table import TaskTable
 
@@ -96,7 +96,7 @@ class Round:
 
     def _hand_off(self, change: HandOff) -> None:
         """Send the message, then write the lease that it carries: who dies in between leaves no lease without one."""
-        lease = token_hex(8)
+        lease = draw_lease()
         url = change.video_url or self._tools.api.content_url(change.task_id)
         message = CopyMessage(change.task_id, lease, url, change.last_frame_url)
         sent_at = self._tools.now()

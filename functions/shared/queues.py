@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import batched
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Self
 
 from shared.errors import BadMessage
@@ -83,6 +84,11 @@ class RoundMessage:
     def share(self) -> Segment:
         """The part of the pending tasks that it is about."""
         return Segment(self.segment, self.segments)
+
+
+def draw_lease() -> str:
+    """Return a word that nobody has drawn before."""
+    return token_hex(8)
 
 
 class Queues:

@@ -103,7 +103,7 @@ class Task:
         """What its owner wants the object to carry, as far as S3 can take it: scalars, as text in printable ASCII."""
         metadata = self.item.get("metadata")
         return {
-            name: _NOT_PRINTABLE.sub("?", _as_text(value))
+            name: printable(_as_text(value))
             for name, value in (metadata.items() if isinstance(metadata, Mapping) else ())
             if HEADER_NAME.fullmatch(str(name)) and is_scalar(value)
         }
@@ -138,6 +138,11 @@ class HandOff(Change):
     def under(self, lease: str) -> Self:
         """Return the hand-off with the word that its message carries, too."""
         return replace(self, set={**self.set, "lease": lease})
+
+
+def printable(text: str) -> str:
+    """Return a text as S3 takes it in metadata: in printable ASCII, with a question mark for anything else."""
+    return _NOT_PRINTABLE.sub("?", text)
 
 
 def is_scalar(value: object) -> bool:
