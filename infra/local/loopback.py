@@ -4,8 +4,8 @@ import socket
 
 import urllib3
 
-# No proxy, no retry, no wait longer than a healthy server needs.
-HTTP = urllib3.PoolManager(timeout=5.0, retries=False)
+# No proxy, no retry, and no wait longer than a healthy server needs on a machine that does much else.
+HTTP = urllib3.PoolManager(timeout=60.0, retries=False)
 
 
 def free_port() -> int:

@@ -14,7 +14,7 @@ from infra.local.loopback import HTTP, free_port
 from infra.local.process import Program, ProgramError
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 START_ATTEMPTS = 3
 FOLDERS = ("TMPDIR", "S3_DATA_DIR", "STATE_DIR")
 CORRECTED = Path(__file__).with_name("corrected_ministack.py")

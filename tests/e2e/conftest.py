@@ -44,7 +44,7 @@ def keyless_tick(stack_without_key: LocalStack) -> KeylessTick:
     stack = stack_without_key
     tasks = Tasks(stack)
     task_id = tasks.put({"task_id": stack.cometapi.create()})
-    before = tasks.wait_for("pending_since", [task_id], seconds=30)[task_id]
+    before = tasks.wait_for("pending_since", [task_id], seconds=120)[task_id]
     tick = (EVENTS / "tick.json").read_bytes()
     stack.aws.functions.invoke(FunctionName=stack.outputs["PollerFunctionName"], Payload=tick)
     return KeylessTick(before, tasks.get(task_id), stack.logs("PollerFunctionName"))

@@ -133,7 +133,7 @@ def test_success_is_said_only_when_the_video_is_there(job: Job, case: str) -> No
 
 def test_every_ending_is_announced_once(job: Job) -> None:
     told: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(told) < len(job.ids) and time.monotonic() < deadline:
         heard = [json.loads(body["Message"]) for body in job.endings.receive()]
         told += [message for message in heard if message["task_id"] in job.items]
@@ -165,7 +165,7 @@ def test_the_object_carries_the_metadata_of_the_contract(job: Job) -> None:
 
 def test_each_video_is_announced_once_on_each_way(job: Job) -> None:
     keys = [str(job.item(case)["s3_uri"]).split("/", 3)[3] for case in STORED]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     ways = (job.notifications.by_sns, job.notifications.by_eventbridge)
     while not all(way[key] for way in ways for key in keys) and time.monotonic() < deadline:
         time.sleep(0.5)

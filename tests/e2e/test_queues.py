@@ -148,11 +148,12 @@ def dropped(stack: "LocalStack", request: pytest.FixtureRequest) -> Dropped:
         queue.wait_until_empty(PATIENCE_SECONDS)
     deadline = time.monotonic() + PATIENCE_SECONDS
     errors: dict[str, str] = {}
-    while errors.keys() != set(sent.values()) and time.monotonic() < deadline:
+    counted = 0  # after it was said, by the same invocation
+    while (errors.keys() != set(sent.values()) or counted < len(sent)) and time.monotonic() < deadline:
         time.sleep(0.3)
         said = [json.loads(line) for line in stack.logs(output)[before:] if line.startswith("{")]
         errors = {entry["message_id"]: entry["message"] for entry in said if entry.get("message_id") in sent.values()}
-    counted = sum(sum_of(entry["BadMessages"]) for entry in said if "BadMessages" in entry)
+        counted = sum(sum_of(entry["BadMessages"]) for entry in said if "BadMessages" in entry)
     return Dropped(sent, errors, counted)
 
 

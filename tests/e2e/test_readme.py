@@ -80,7 +80,7 @@ def test_the_consumers_of_the_readme_hear_of_a_video(stack: "LocalStack", typed:
     bash(stack, QUEUE, {"TOPIC": stack.outputs["VideoStoredTopicArn"]})
     queue = stack.outputs_of("seedance-queue")["QueueUrl"]
     task_id = tasks.put({"task_id": stack.cometapi.create(), "metadata": {"project": "trailer"}})
-    tasks.wait_for("pending_since", [task_id], 30)
+    tasks.wait_for("pending_since", [task_id], PATIENCE_SECONDS)
     stack.tick()
     stored = tasks.wait_for("ended_at", [task_id], PATIENCE_SECONDS)[task_id]
 
@@ -98,7 +98,7 @@ def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], 
     ids = dict.fromkeys(COMMANDS.values(), stored) | {
         "cancel": tasks.put({"task_id": stack.cometapi.create(render_seconds=600)})
     }
-    tasks.wait_for("pending_since", [ids["cancel"]], 30)
+    tasks.wait_for("pending_since", [ids["cancel"]], PATIENCE_SECONDS)
     # Without a terminal `make watch` would go on for ever.
     more = {"watch": " JSON=1", "get": f" TO={tmp_path}"}
     said = {
@@ -115,7 +115,7 @@ def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], 
     tasks.wait_until(lambda item: item["status"] == "SUCCESS", "not stored", [stored], PATIENCE_SECONDS)
 
 
-def eventually[T](find: Callable[[], T], seconds: float = 30) -> T:
+def eventually[T](find: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
     deadline = time.monotonic() + seconds
     while not (found := find()) and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -21,7 +21,7 @@ def test_a_change_that_is_deployed_while_tasks_are_pending_loses_none(stack: "Lo
     tasks = Tasks(stack)
     stack.cometapi.configure(render_seconds=15)
     pending = [tasks.put({"task_id": stack.cometapi.create()}) for _ in range(4)]
-    tasks.wait_for("pending_since", pending, 30)
+    tasks.wait_for("pending_since", pending, PATIENCE_SECONDS)
     stack.tick()
     before = dict(stack.outputs)
     stack.deploy(sam.build(), PollIntervalSeconds="6", RetentionDays="7")
@@ -31,7 +31,7 @@ def test_a_change_that_is_deployed_while_tasks_are_pending_loses_none(stack: "Lo
     assert {item["status"] for item in ended.values()} == {"SUCCESS"}
     assert stack.outputs.items() >= before.items()
     last = tasks.put({"task_id": stack.cometapi.create()})
-    tasks.wait_for("pending_since", [last], 30)
+    tasks.wait_for("pending_since", [last], PATIENCE_SECONDS)
     stack.tick()
     item = tasks.wait_for("ended_at", [last], PATIENCE_SECONDS)[last]
     assert item["expires_at"] - item["ended_at"] == 7 * 86400

@@ -24,6 +24,7 @@ REDELIVERY_SECONDS = 10
 """A message of a Copier that was killed comes back; so does one of a Copier that takes longer, which finds its word
 gone."""
 QUIET_SECONDS = 3
+ANNOUNCED_SECONDS = 60
 
 
 def nothing(_fired: Counter[str]) -> None:
@@ -90,15 +91,13 @@ class Trial:
         return Counter(f"videos/{task_id}.mp4" for task_id in self.items)
 
     def announced(self) -> tuple[Counter[str], Counter[str]]:
-        """Return how often SNS and EventBridge have announced each key, after a time in which nothing more came."""
-        notifications = self.notifications
-        before, quiet_since = -1, time.monotonic()
-        while time.monotonic() - quiet_since < QUIET_SECONDS:
-            notifications.collect()
-            now = notifications.by_sns.total() + notifications.by_eventbridge.total()
-            if now != before:
-                before, quiet_since = now, time.monotonic()
+        """Return how often SNS and EventBridge have announced each key, once all were and nothing more comes."""
+        notifications, deadline = self.notifications, time.monotonic() + ANNOUNCED_SECONDS
+        while not notifications.at_least(len(self.items)) and time.monotonic() < deadline:
             time.sleep(0.2)
+            notifications.collect()
+        time.sleep(QUIET_SECONDS)
+        notifications.collect()
         return notifications.by_sns, notifications.by_eventbridge
 
     def _end_leases(self, pending: Iterable[Item], seconds: int) -> None:
