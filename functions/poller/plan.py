@@ -20,7 +20,7 @@ _LONGEST_PERIOD_SECONDS = 240
 def nominal_minute(event: Any, now: float) -> int:  # noqa: ANN401 - whatever starts a tick is one
     """Return the minute, in epoch seconds, that a tick is for: Scheduler fires anywhere within it.
 
-    Where the event does not say so, as on a local AWS, it is the clock's.
+    Where the event does not say so, as on a local AWS or by hand, it is the clock's.
     """
     try:
         scheduled = datetime.fromisoformat(event["scheduled_time"]).timestamp()
@@ -29,21 +29,32 @@ def nominal_minute(event: Any, now: float) -> int:  # noqa: ANN401 - whatever st
     return int((scheduled if abs(now - scheduled) < 2 * MINUTE else now) // MINUTE) * MINUTE
 
 
-def rounds(minute: int, started: float, interval: int, segments: int) -> list[RoundMessage]:
-    """Return all rounds of a nominal minute, those of one time after each other; times in epoch seconds.
+def rounds(minute: int, interval: int, segments: int) -> list[RoundMessage]:
+    """Return all rounds of a minute, those of one time after each other; times in epoch seconds.
 
-    Their windows join each other and those of the minutes beside this one, however late a tick is: each round is as
-    late as its tick, and none is left out. Merged, a schedule that sits at second 45 would ask once a minute.
+    Their windows join each other and those of the minutes beside this one.
     """
-    offsets = range(0, MINUTE, interval)
-    lateness = int(started) - minute
-    ends = [minute + offset for offset in offsets]
+    ends = [minute + offset for offset in range(0, MINUTE, interval)]
     begins = [ends[-1] - MINUTE, *ends[:-1]]
     return [
-        RoundMessage(segment, segments, after, until, until + lateness, until + lateness + interval)
+        RoundMessage(segment, segments, after, until, until + interval)
         for after, until in zip(begins, ends, strict=True)
         for segment in range(segments)
     ]
+
+
+def plan(event: Any, oldest: float, now: float, interval: int, segments: int) -> list[RoundMessage]:  # noqa: ANN401 - see nominal_minute
+    """Return the rounds that a tick plans: those of the next minute, each to begin on time, and what else is due.
+
+    Those of its own minute were planned by the tick before, if that found anything pending. It did where the `oldest`
+    task is older than that tick (epoch seconds); else, and by hand, what is left of the minute is planned, too.
+    """
+    minute = nominal_minute(event, now)
+    following = rounds(minute + MINUTE, interval, segments)
+    is_scheduled = isinstance(event, dict) and "scheduled_time" in event
+    if is_scheduled and oldest < minute - MINUTE - interval:
+        return following
+    return [asked for asked in rounds(minute, interval, segments) if now < asked.ends_at] + following
 
 
 def due(tasks: Iterable[Task], asked: RoundMessage, now: float, interval: int) -> list[Task]:

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from poller.pace import Pace
-from poller.plan import due, nominal_minute, rounds
+from poller.plan import due, plan
 from poller.round import Round, Tools
 from shared.api_key import ApiKey
 from shared.aws import cause
@@ -44,20 +44,24 @@ class Worker:
         self._doubts_key = False
 
     def tick(self, event: object, stop_at: float) -> Done:
-        """Plan the rounds of a minute where anything is pending, and run the first; returns what was done.
+        """Plan rounds where anything is pending, and run the one that has begun; returns what was done.
 
         It asks nothing after `stop_at` (epoch seconds). Only a tick plans: Lambda stops chains of invocations.
         """
         now = self._tools.now()
-        if self._doubts_key:
-            self._key.expire()
         try:
             pending, tasks, segments = self._look()
         except (BotoCoreError, ClientError) as error:
             return self._no_table(error)
-        first, *later = rounds(nominal_minute(event, now), now, self._polling.interval, segments)
-        planned = self._plan(later) if pending else {}
-        return {"PendingTasks": pending, **planned, **self._run(first, tasks, stop_at)}
+        done: Done = {"PendingTasks": pending, **_oldest(tasks, now)}
+        if not pending:
+            return done
+        planned = plan(event, now - done["OldestPendingSeconds"], now, self._polling.interval, segments)
+        mine = next((asked for asked in planned if asked.until <= now), None)
+        done |= self._send([asked for asked in planned if asked is not mine])
+        if mine is None and "QueueErrors" in done:
+            mine = planned[0]  # better too early than not at all
+        return done | (self._run(mine, tasks, stop_at) if mine else {})
 
     def round(self, asked: RoundMessage, stop_at: float) -> Done:
         """Run one round, asking nothing after `stop_at` (epoch seconds); returns what was done."""
@@ -80,7 +84,7 @@ class Worker:
         segments = min(ceil(pending / most), self._polling.most_workers)
         return pending, list(table.pending(Segment(0, segments))), segments
 
-    def _plan(self, later: list[RoundMessage]) -> Done:
+    def _send(self, later: list[RoundMessage]) -> Done:
         try:
             refused = self._tools.queues.send_rounds(later, self._tools.now())
         except (BotoCoreError, ClientError) as error:
@@ -90,13 +94,14 @@ class Worker:
 
     def _run(self, asked: RoundMessage, tasks: list[Task], stop_at: float) -> Done:
         now = self._tools.now()
-        ages = (int(now - task.pending_since) for task in tasks if task.pending_since is not None)
-        done: Done = {"OldestPendingSeconds": max(ages, default=0)}
+        done = _oldest(tasks, now)
         chosen = due(tasks, asked, now, self._polling.interval)
         if not chosen or self._pace.is_quiet(now):
             return done
         # One that comes late has an end, too: none may ask for as long as it likes beside those that are on time.
         ends_at = asked.ends_at if now < asked.ends_at else now + self._polling.interval
+        if self._doubts_key:
+            self._key.expire()
         asking = Round(self._tools, self._pace, min(ends_at, stop_at))
         asking.run(chosen)
         now_after = self._tools.now()
@@ -109,3 +114,8 @@ class Worker:
     def _no_table(self, error: BotoCoreError | ClientError) -> Done:
         logger.error("the pending tasks cannot be read; the next round tries again (%s)", cause(error))
         return {"TableErrors": 1}
+
+
+def _oldest(tasks: list[Task], now: float) -> Done:
+    ages = (int(now - task.pending_since) for task in tasks if task.pending_since is not None)
+    return {"OldestPendingSeconds": max(ages, default=0)}

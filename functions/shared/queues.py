@@ -53,13 +53,12 @@ class CopyMessage:
 
 @dataclass(frozen=True, slots=True)
 class RoundMessage:
-    """One round: ask, from `starts_at` to `ends_at`, what of a segment is due later than `after` and up to `until`."""
+    """One round: ask, from `until` to `ends_at`, what of a segment is due later than `after` and up to `until`."""
 
     segment: int
     segments: int
     after: int
     until: int
-    starts_at: int
     ends_at: int
 
     def body(self) -> str:
@@ -75,7 +74,7 @@ class RoundMessage:
         message = cls(**values)
         if not (0 <= message.segment < message.segments <= _MOST_SEGMENTS and message.after < message.until):
             raise BadMessage("The message is a round of no segment, or of no time.")
-        times = (message.after, message.until, message.starts_at, message.ends_at)
+        times = (message.after, message.until, message.ends_at)
         if not all(now - _OTHER_DAYS_SECONDS < time < now + _OTHER_DAYS_SECONDS for time in times):
             raise BadMessage("The message is a round of another time.")
         return message
@@ -116,7 +115,7 @@ class Queues:
 
 def round_entry(entry_id: str, message: RoundMessage, now: float) -> Any:  # noqa: ANN401 - boto3's own type
     """Return the entry of a batch that delivers a round when it starts; `now` in epoch seconds."""
-    delay = max(0, min(round(message.starts_at - now), _LONGEST_DELAY_SECONDS))
+    delay = max(0, min(round(message.until - now), _LONGEST_DELAY_SECONDS))
     return {"Id": entry_id, "MessageBody": message.body(), "DelaySeconds": delay}
 
 

@@ -64,4 +64,4 @@ def _minute(worker: Environment, interval: int) -> list[Usage]:
 
 def round_at(second: int, interval: int, seconds: int = 0) -> RoundMessage:
     """Return a round of all tasks that begins at an epoch second and ends when the next is due, or after `seconds`."""
-    return RoundMessage(0, 1, second - interval, second, second, second + (seconds or interval))
+    return RoundMessage(0, 1, second - interval, second, second + (seconds or interval))

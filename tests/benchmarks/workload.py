@@ -111,9 +111,9 @@ class Hours:
         return self.counts
 
     def tick(self) -> None:
-        """Run one tick of the Poller; its further rounds follow as messages."""
+        """Run one tick of the Poller; the rounds that it plans follow as messages."""
         self.counts.ticks += 1
-        self._count(self._worker.tick({}, self._now + MINUTE))
+        self._count(self._worker.tick({"scheduled_time": ""}, self._now + MINUTE))
 
     def _round(self, asked: RoundMessage) -> None:
         self.counts.rounds += 1
@@ -175,7 +175,7 @@ class Hours:
         self.after(DelaySeconds, lambda: self._begin(copy))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - see above
-        """Take the further rounds of a minute."""
+        """Take the rounds of a minute."""
         assert QueueUrl == _ROUNDS
         self.counts.sends += 1
         self.counts.planned += 1

@@ -90,7 +90,7 @@ def test_what_a_purge_lost_is_handed_off_again_when_its_lease_is_over(outage: Ou
 
 
 def bad_rounds(now: int) -> dict[str, str]:
-    good = RoundMessage(0, 1, now - 15, now, now, now + 15)
+    good = RoundMessage(0, 1, now - 15, now, now + 15)
     changed: dict[str, dict[str, int | str]] = {
         "segment that there is not": {"segment": 1},
         "less than no segment": {"segment": -1},
@@ -98,7 +98,6 @@ def bad_rounds(now: int) -> dict[str, str]:
         "window of yesterday": {
             "after": now - DAY - 15,
             "until": now - DAY,
-            "starts_at": now - DAY,
             "ends_at": now - DAY,
         },
         "time that is text": {"until": str(now)},
@@ -113,7 +112,7 @@ def bad_copies(now: int) -> dict[str, str]:
         "copy without a word": json.dumps({name: good[name] for name in ("task_id", "video_url")}),
         "copy without an id": json.dumps({**good, "task_id": ""}),
         "URL that is a list": json.dumps({**good, "video_url": [good["video_url"]]}),
-        "round among copies": RoundMessage(0, 1, now - 15, now, now, now + 15).body(),
+        "round among copies": RoundMessage(0, 1, now - 15, now, now + 15).body(),
     }
 
 

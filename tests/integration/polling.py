@@ -34,7 +34,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._started = time.time()
-        self.ahead = MINUTE - self._started % MINUTE + 1.0  # no minute ends in the middle of a test
+        self.ahead = MINUTE - self._started % MINUTE + 1.0  # a test begins with a minute
 
     def now(self) -> float:
         return self._started + self.ahead
@@ -131,21 +131,22 @@ class Stack:
     def everybody(self, ends_in: int = INTERVAL) -> RoundMessage:
         """Return a round that begins now and in which every task is due, however old."""
         now = int(self.clock.now())
-        return RoundMessage(0, 1, now - 600, now, now, now + ends_in)
+        return RoundMessage(0, 1, now - 600, now, now + ends_in)
 
     def round(self, asked: RoundMessage | None = None, worker: Worker | None = None) -> Done:
         return (worker or self.worker).round(asked or self.everybody(), self.clock.now() + 70)
 
     def tick(self, minutes: int = 1) -> Counter[str]:
-        """Let minutes go by: their ticks, and every round that these plan, on its time; return what was done."""
+        """Let minutes go by: a tick by hand at the beginning of each, and its rounds; return what was done."""
         counts: Counter[str] = Counter()
         for _ in range(minutes):
             started = self.clock.now()
             self.planned.clear()
             counts.update(self.worker.tick({}, started + 70))
             for _, asked in list(self.planned):
-                self.clock.move_to(asked.starts_at)
-                counts.update(self.round(asked))
+                if asked.until < started + MINUTE - 1:
+                    self.clock.move_to(asked.until)
+                    counts.update(self.round(asked))
             self.clock.move_to(started + MINUTE)
         return counts
 

@@ -30,7 +30,7 @@ _request = task_table.update_request
 _decide, _end, _is_certain, _begin = lifecycle.decide, lifecycle._end, lifecycle._is_certain, lifecycle.begin_copy  # noqa: SLF001 - to break
 _put, _complete = S3.put_object, S3.complete_multipart_upload
 _own, _hand_off, _redirected = copy._own, Round._hand_off, video_url.redirected  # noqa: SLF001 - see above
-_rounds, _announce = plan.rounds, announcer._announce  # noqa: SLF001 - see above
+_plan, _announce = plan.plan, announcer._announce  # noqa: SLF001 - see above
 _HOUR = 3600
 _admit = admission.admit
 _OF_THE_LAST_RUN = admission._OF_THE_LAST_RUN  # noqa: SLF001 - see above
@@ -225,19 +225,28 @@ def _announcements_dropped() -> Patch:
 
 
 def _windows_at_the_ticks_own_time() -> Patch:
-    """As if each tick asked what is due around its own time: a later one leaves a gap."""
+    """As if each tick planned the minute that begins with it: a later one leaves a gap."""
 
-    def rounds(_minute: int, started: float, interval: int, segments: int) -> list[RoundMessage]:
-        return _rounds(int(started), started, interval, segments)
+    def planned(_event: object, _oldest: float, now: float, interval: int, segments: int) -> list[RoundMessage]:
+        return plan.rounds(int(now), interval, segments)
 
-    return patch("poller.worker.rounds", rounds)
+    return patch.object(worker, "plan", planned)
+
+
+def _next_minute_only() -> Patch:
+    """As if the tick before always had planned: whoever comes to an idle stack waits for a minute more."""
+
+    def planned(_event: object, _oldest: float, now: float, interval: int, segments: int) -> list[RoundMessage]:
+        return plan.rounds(int(now) // plan.MINUTE * plan.MINUTE + plan.MINUTE, interval, segments)
+
+    return patch.object(worker, "plan", planned)
 
 
 def _only_the_first_segment() -> Patch:
-    def planned(minute: int, started: float, interval: int, segments: int) -> list[RoundMessage]:
-        return [asked for asked in _rounds(minute, started, interval, segments) if asked.segment == 0]
+    def planned(event: object, oldest: float, now: float, interval: int, segments: int) -> list[RoundMessage]:
+        return [asked for asked in _plan(event, oldest, now, interval, segments) if asked.segment == 0]
 
-    return patch.object(worker, "rounds", planned)
+    return patch.object(worker, "plan", planned)
 
 
 class Bug(NamedTuple):
@@ -329,6 +338,7 @@ BUGS: dict[str, Bug] = {
     "silence-without-a-word": Bug(_constant("shared.lifecycle.QUIET_SECONDS", inf), _lasts),
     "period-too-long": Bug(_constant("poller.plan._LONGEST_PERIOD_SECONDS", 960)),
     "windows-at-the-ticks-own-time": Bug(_windows_at_the_ticks_own_time, _ticks_late),
+    "next-minute-only": Bug(_next_minute_only, _ticks_late),
     "only-the-first-segment": Bug(_only_the_first_segment),
     "announcements-dropped": Bug(_announcements_dropped, lambda weather: weather.refused > 0),
     "url-logged": Bug(_url_logged),

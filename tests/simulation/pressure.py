@@ -17,7 +17,7 @@ class Pressure:
         self._invariants = invariants
         self._most = 2 * weather.concurrency
         # What comes twice costs questions, and what comes late does so beside what comes in time.
-        is_steady = not weather.tick_jitter and not weather.tick_twice and not weather.message_twice
+        is_steady = not weather.tick_twice and not weather.message_twice
         self._is_bounded = is_steady and weather.message_late <= weather.interval and not weather.slow
         self._asking: Counter[int] = Counter()
 

@@ -46,8 +46,8 @@ class Schedule:
 
 JUNK = (
     *("null", "[]", "{}", "{", '"a text"', "x" * 100_000, '{"segment": 3, "segments": 2}'),
-    '{"segment": 0, "segments": 1, "after": 5, "until": 6, "starts_at": 5, "ends_at": 6}',
-    '{"segment": -1, "segments": 1, "after": 5, "until": 6, "starts_at": 5, "ends_at": 6}',
+    '{"segment": 0, "segments": 1, "after": 5, "until": 6, "ends_at": 6}',
+    '{"segment": -1, "segments": 1, "after": 5, "until": 6, "ends_at": 6}',
     '{"task_id": "task_9_unheard_of", "lease": "word", "video_url": "https://cdn.example.com/x"}',
     '{"task_id": "task_0_good", "lease": "", "video_url": ""}',
 )

@@ -60,11 +60,12 @@ class Silence:
         since = max(self._asked_at.get(task.task_id, 0), task.pending_since, task.lease_until, world.excused_until)
         # A copy that failed, or a success without a URL, makes a task young again; here the later bound will do.
         period = max(weather.interval, min(_LONGEST_PERIOD_SECONDS, (now - task.pending_since) * _SHARE_OF_AGE))
-        allowed = period + _MINUTE + _ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness
+        allowed = period + _MINUTE
         if self._asked_at.get(task.task_id, 0) < task.pending_since:
             # A render so young has nothing to tell; and a tick that finds nothing plans nothing, while the next one may
             # come 119 s later (scheduler/latest/UserGuide/schedule-types.html: somewhere within its minute).
-            allowed += weather.interval + _MINUTE
+            allowed = max(allowed, weather.interval + 2 * _MINUTE)
+        allowed += _ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness
         if weather.stale:
             allowed += weather.stale_seconds
         if now - since > allowed:
