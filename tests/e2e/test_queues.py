@@ -42,6 +42,9 @@ class Outage:
 @pytest.fixture(scope="module")
 def outage(stack: "LocalStack") -> Outage:
     tasks, copies = Tasks(stack), DeployedQueue.of_copies(stack)
+    stack.tick()
+    # Whose copy waits would lose it, too.
+    tasks.wait_for("ended_at", tasks.ids(), PATIENCE_SECONDS)
     copies.wait_until_empty(PATIENCE_SECONDS)
     copies.pause()
     try:

@@ -115,11 +115,10 @@ class Life:
         ]
 
     def _prove(self) -> None:
-        """Have a good task reported on, where only unknown ones are left, which must not end for want of that."""
+        """Have a good task reported on where an unknown one is left, which must not fail to end for want of that."""
         world = self._world
-        waiting = world.store.pending
-        is_only_denied = bool(waiting) and all(world.renders[key].kind is Kind.UNKNOWN for key in waiting)
-        if is_only_denied and not self._is_proven and world.scheduler.now > self._ends + _STUDIED_SECONDS:
+        is_denied = any(world.renders[key].kind is Kind.UNKNOWN for key in world.store.pending)
+        if is_denied and not self._is_proven and world.scheduler.now > self._ends + _STUDIED_SECONDS:
             Owner(world, world.weather.tasks, Kind.GOOD, _PROVING_SECONDS)
             self._edges += [world.scheduler.now + number * _DENSE_SECONDS for number in range(4)]
             self._is_proven = True
