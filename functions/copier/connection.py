@@ -6,7 +6,6 @@ import ssl
 import time
 from functools import cache
 from http.client import HTTPResponse
-from io import BufferedReader, RawIOBase
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from shared.errors import CopyInterrupted
+from shared.wire import receive
 
 if TYPE_CHECKING:
     from copier.video_url import VideoUrl
@@ -53,9 +53,13 @@ class Connection(HTTPConnection):
 
     def response_class(self, sock: socket.socket, *how: Any, **more: Any) -> HTTPResponse:  # type: ignore[override]  # noqa: ANN401 - http.client's
         """Return an answer that is read through a wire, from its first line on."""
-        response = HTTPResponse(sock, *how, **more)
-        response.fp = BufferedReader(_Wire(sock, response.fp, self._watch))
-        return response
+        return receive(sock, self._patience, *how, **more)
+
+    def _patience(self, silent_seconds: float) -> float:
+        self._watch.check()
+        if silent_seconds > self._watch.patience.silence_seconds:
+            raise TimeoutError
+        return _PULSE_SECONDS
 
     def _new_conn(self) -> socket.socket:
         failure: Exception = _not_public()
@@ -86,33 +90,6 @@ class Connection(HTTPConnection):
 
 class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
-
-
-class _Wire(RawIOBase):
-    """What a host sends, be it headers or a body: however little of it comes, the watch is asked for each piece."""
-
-    def __init__(self, sock: socket.socket, holder: BufferedReader, watch: "Watch") -> None:
-        sock.settimeout(_PULSE_SECONDS)
-        self._sock = sock
-        self._holder = holder
-        self._watch = watch
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - the io module's
-        silent_until = time.monotonic() + self._watch.patience.silence_seconds
-        while True:
-            self._watch.check()
-            try:
-                return self._sock.recv_into(buffer)
-            except TimeoutError:
-                if time.monotonic() > silent_until:
-                    raise
-
-    def close(self) -> None:
-        self._holder.close()  # a socket stays open for as long as anybody may read from it
-        super().close()
 
 
 def pool_for(url: "VideoUrl", size: int, *, allow_insecure: bool, watch: "Watch") -> HTTPConnectionPool:

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 KEY_SECONDS = 300
 """How long a key is used before it is read anew: whoever stores another one need not wait longer."""
 
-# All questions of a round wait for the key together, so a store that is silent must be given up soon.
+# All questions of a round wait for the key together, and so does Lambda's init, which has 10 s: a store that is silent
+# must be given up soon.
 _STORE_CONFIG = CLIENT_CONFIG.merge(
-    Config(read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=1)
+    Config(
+        connect_timeout=1.5,
+        read_timeout=1.5,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=1,
+    )
 )
 _KEY = re.compile(r"[!-~]+")
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import urlsplit
@@ -37,7 +39,7 @@ from shared.comet_api import (
 )
 from shared.comet_api.parser import MAX_BODY_BYTES
 from shared.errors import ConfigurationError
-from tests.integration.strange_host import StrangeHost, make_certificate, say
+from tests.integration.strange_host import StrangeHost, Talk, make_certificate, say
 
 WITH_URL = "SUCCESS with a URL"
 WITH_CONTENT = "SUCCESS with the content route"
@@ -105,7 +107,6 @@ def api_of(comet_api: SimulatedCometApi | RemoteCometApi, base_url: str | None =
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that waits half a second instead of fifteen."""
     monkeypatch.setattr(client, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(client, "_TIMEOUT", urllib3.Timeout(0.5))
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_an_answer_that_is_never_complete_is_given_up_in_time(comet_api: Simulat
     start = time.monotonic()
     # Each byte comes in time, all of them do not.
     task_id = comet_api.create(answers=[{"name": "drip", "bytes_per_second": 20}])
-    assert api_of(comet_api).ask(task_id) == Unavailable(reason="the answer was too slow")
+    assert api_of(comet_api).ask(task_id) == Unavailable(reason="ReadTimeoutError")
     assert 0.5 <= time.monotonic() - start < 5
 
 
@@ -299,6 +300,129 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pyte
         found = CometApi(origin, ApiKey(lambda: "sk-x"), connections=1).ask("task_x")
     assert found == Unavailable(reason="SSLError")
     assert host.heads == []
+
+
+# --- How long it waits ---
+
+LONG_SECONDS = 20
+"""Longer than a client of half a second waits on any machine."""
+
+
+def drip(beginning: bytes, drop: bytes) -> Talk:
+    """Go on saying something, at once and never to the end, for LONG_SECONDS."""
+
+    def talk(connection: socket.socket, _: str) -> None:
+        connection.sendall(beginning)
+        ends_at = time.monotonic() + LONG_SECONDS
+        while time.monotonic() < ends_at:
+            connection.sendall(drop)
+            time.sleep(0.02)
+
+    return talk
+
+
+@pytest.mark.parametrize("with_tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize(
+    "talk",
+    [
+        drip(b"", b"H"),
+        drip(b"HTTP/1.1 200 OK\r\nX-Drip: ", b"x"),
+        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    ],
+    ids=["first line", "header", "heads without end", "body", "size of a chunk"],
+)
+def test_an_answer_in_drops_is_given_up_wherever_it_drips(
+    impatient: None,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    talk: Talk,
+    *,
+    with_tls: bool,
+) -> None:
+    certificate = make_certificate(tmp_path) if with_tls else None
+    if certificate:
+        trusting = ssl.create_default_context(cafile=certificate)
+        monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+        look_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+    with StrangeHost(talk, certificate, takes_key=True) as host:
+        started = time.monotonic()
+        assert client_of(host.origin).ask("task_x") == Unavailable(reason="ReadTimeoutError")
+        assert time.monotonic() - started < LONG_SECONDS / 2
+
+
+def test_a_connection_that_served_a_question_in_time_serves_the_next_one(connects: list[int]) -> None:
+    """What was left of the time for the one before is no time-out of the next."""
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{"id": "task_x", "status": "IN_PROGRESS"}'
+
+    def talk(connection: socket.socket, _: str) -> None:
+        connection.sendall(answer[:20])
+        time.sleep(0.3)
+        connection.sendall(answer[20:])
+        while not connection.recv(4096).endswith(b"\r\n\r\n"):
+            pass
+        time.sleep(0.3)
+        connection.sendall(answer)
+
+    with StrangeHost(talk, takes_key=True) as host:
+        api = client_of(host.origin)
+        assert [type(api.ask("task_x")) for _ in range(2)] == [Report, Report]
+    assert len(connects) == 1
+
+
+@pytest.fixture
+def silent_address() -> Iterator[tuple[str, int]]:
+    """Where connections are not even opened, since nobody accepts those that wait."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, port, *_, **__: found if host == "many" else LOOK_UP(host, port)
+    )
+
+
+LOOK_UP = socket.getaddrinfo
+
+
+def test_an_address_that_is_silent_costs_no_answer(
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch, silent_address: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 4.0)
+    there = urlsplit(comet_api.base_url)
+    resolve_to(monkeypatch, silent_address, (there.hostname or "", there.port or 0))
+    assert isinstance(api_of(comet_api, "http://many:1").ask(comet_api.create()), Report)
+
+
+def test_many_silent_addresses_take_no_longer_than_one(
+    monkeypatch: pytest.MonkeyPatch, silent_address: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.5)
+    resolve_to(monkeypatch, *[silent_address] * 2 * LONG_SECONDS)
+    started = time.monotonic()
+    assert client_of("http://many:1").ask("task_x") == Unavailable(reason="NewConnectionError")
+    assert time.monotonic() - started < LONG_SECONDS / 2
+
+
+def test_a_key_that_was_renewed_too_late_is_not_asked_with(comet_api: SimulatedCometApi, impatient: None) -> None:  # noqa: ARG001
+    store = KeyStore("sk-old", comet_api.api_key)
+
+    def read() -> str:
+        if store.reads:
+            time.sleep(client.ANSWER_SECONDS)
+        return store.read()
+
+    assert isinstance(client_of(comet_api.base_url, read).ask(comet_api.create()), Unavailable)
+    assert store.reads == 2
 
 
 # --- Connections ---

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import urllib3
 
 from shared.api_key import ApiKey
 from shared.comet_api import Answer, CometApi, Report, Unavailable, client
@@ -190,7 +189,7 @@ def test_a_question_is_asked_again_only_once(gateway: Gateway) -> None:
 def test_a_connection_that_is_silent_is_waited_for_and_no_more(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_TIMEOUT", urllib3.Timeout(0.3))
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.3)
     api = api_of(gateway)
     assert isinstance(api.ask("task_x"), Report)
     monkeypatch.setattr(socket.socket, "sendall", lambda *_: None)

@@ -125,6 +125,7 @@ class Socket:
         self._world = world
         self._environment = environment
         self._asked = b""
+        self._said = io.BytesIO()
         self._used_at = world.scheduler.now
 
     def fileno(self) -> int:
@@ -143,7 +144,12 @@ class Socket:
         self._asked += data
 
     def makefile(self, _: str) -> io.BytesIO:
-        return _Said(self._answer)
+        return io.BytesIO()
+
+    def recv_into(self, buffer: Any) -> int:
+        if self._asked:
+            self._said = io.BytesIO(self._answer())
+        return self._said.readinto(buffer)
 
     def _answer(self) -> bytes:
         world = self._world
@@ -162,21 +168,6 @@ class Socket:
 
     def close(self) -> None:
         """It is gone."""
-
-
-class _Said(io.BytesIO):
-    """What comes through a socket, as soon as somebody reads it."""
-
-    def __init__(self, answer: Callable[[], bytes]) -> None:
-        super().__init__()
-        self._answer: Callable[[], bytes] | None = answer
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        if self._answer:
-            answer, self._answer = self._answer, None
-            self.write(answer())
-            self.seek(0)
-        return super().readline(size)
 
 
 def pool(world: "World", environment: "Environment", maxsize: int) -> Any:

@@ -35,6 +35,10 @@ LATEST_TICK_SECONDS = 59
 """scheduler/latest/UserGuide/schedule-types.html: what is set for 1:00 runs between 1:00:00 and 1:00:59."""
 LONGEST_INIT_SECONDS = 10
 """lambda/latest/dg/lambda-runtime-environment.html."""
+SECONDS_OF_IMPORTS = 2.5
+"""Some 0.7 s, and three times as much again; tests/benchmarks/README.md measures them."""
+SECONDS_OF_A_WRITE = 5
+"""It takes 10 ms; so much is left for one that is throttled."""
 ALARMS = of_type("AWS::CloudWatch::Alarm", load(ROOT / "infra/observability.yaml"))
 PARAMETERS = TEMPLATE["Parameters"]
 INTERVALS = range(PARAMETERS["PollIntervalSeconds"]["MinValue"], PARAMETERS["PollIntervalSeconds"]["MaxValue"] + 1)
@@ -150,7 +154,10 @@ def test_a_round_may_take_all_of_its_time(interval: int) -> None:
 
 
 def test_the_last_answer_of_a_round_is_waited_for() -> None:
-    assert poller._SECONDS_TO_FINISH >= ANSWER_SECONDS + CONNECT_SECONDS  # noqa: SLF001 - a link
+    """A question that begins at the last moment; the key may be looked up within its time, and once after it."""
+    longest_question = ANSWER_SECONDS + longest_call(api_key._STORE_CONFIG)  # noqa: SLF001 - a link
+    assert CONNECT_SECONDS < ANSWER_SECONDS
+    assert longest_question + SECONDS_OF_A_WRITE <= poller._SECONDS_TO_FINISH  # noqa: SLF001 - a link
     assert seconds("Poller") - poller._SECONDS_TO_FINISH >= MINUTE  # noqa: SLF001 - a link
 
 
@@ -199,10 +206,9 @@ def test_a_silent_service_is_given_up_before_the_function_is(function: str) -> N
     assert longest_call(CLIENT_CONFIG) < seconds(function)
 
 
-def test_a_silent_store_of_the_key_is_given_up_before_the_round_is() -> None:
-    assert longest_call(api_key._STORE_CONFIG) <= poller._SECONDS_TO_FINISH  # noqa: SLF001 - a link
-    one_attempt: Any = api_key._STORE_CONFIG  # noqa: SLF001 - a link
-    assert one_attempt.connect_timeout + one_attempt.read_timeout < LONGEST_INIT_SECONDS
+def test_a_silent_store_of_the_key_is_given_up_before_lambda_gives_up_the_init() -> None:
+    """Else Lambda begins anew, within the invocation, and no log says why."""
+    assert longest_call(api_key._STORE_CONFIG) + SECONDS_OF_IMPORTS <= LONGEST_INIT_SECONDS  # noqa: SLF001 - a link
 
 
 def test_a_silent_bucket_is_given_up_before_the_copier_is() -> None:

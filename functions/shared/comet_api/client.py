@@ -14,9 +14,8 @@ from shared.comet_api.parser import MAX_BODY_BYTES, parse
 from shared.errors import ConfigurationError
 
 ANSWER_SECONDS = 15.0
-"""How long one answer may take in all (the client time-out that CometAPI's documentation advises)."""
-
-_TIMEOUT = urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
+"""How long one answer may take in all, from the look-up of the key to its last byte (the client time-out that
+CometAPI's documentation advises); only the last look-up of a key may still be under way then."""
 # One mechanism retries, the next round, so urllib3 does not; a redirect would carry the key away.
 _NEVER = Retry(total=False, redirect=False)
 _CHUNK = 64 * 1024
@@ -36,7 +35,7 @@ class CometApi:
         self._reported_at: dict[str, float] = {}  # by the key's value: a stored name may get another account's
         # One for all connections: each would otherwise load the certificates of all authorities anew.
         tls = {"ssl_context": ssl.create_default_context()} if base.scheme == "https" else {}
-        self._pool = urllib3.connection_from_url(base.url, maxsize=connections, timeout=_TIMEOUT, **tls)
+        self._pool = urllib3.connection_from_url(base.url, maxsize=connections, **tls)
         self._pool.ConnectionCls = SecureConnection if tls else Connection
 
     def ask(self, task_id: str) -> Answer:
@@ -44,32 +43,38 @@ class CometApi:
 
         Raises ConfigurationError where there is no key.
         """
+        ends_at = time.monotonic() + ANSWER_SECONDS
         key = self._key.value()
         asked_at = time.monotonic()
-        answer = self._get(task_id, key)
+        answer = self._get(task_id, key, ends_at)
         if isinstance(answer, KeyRejected):
             renewed = self._key.renew(key, asked_at)
             if renewed != key:
-                return self._get(task_id, renewed)
+                return self._get(task_id, renewed, ends_at)
         return answer
 
     def content_url(self, task_id: str) -> str:
         """Return where CometAPI itself gives out the task's video to whoever has the key."""
         return _content_url(self._base, task_id)
 
-    def _get(self, task_id: str, key: str) -> Answer:
-        deadline = time.monotonic() + ANSWER_SECONDS
+    def _get(self, task_id: str, key: str, ends_at: float) -> Answer:
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            return Unavailable(reason="TimeoutError")
         try:
-            path = _path(self._base, task_id)
             response = self._pool.urlopen(
-                "GET", path, headers=headers, retries=_NEVER, redirect=False, preload_content=False
+                "GET",
+                _path(self._base, task_id),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=left),
+                retries=_NEVER,
+                redirect=False,
+                preload_content=False,
             )
-            body = _read(response, deadline)
+            body = _read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Unavailable(reason=type(error).__name__)
-        if body is None:
-            return Unavailable(reason="the answer was too slow")
         now = time.time()
         answer = parse(task_id, response.status, response.headers, body, now, self._reported_at.get(key))
         if isinstance(answer, Report):
@@ -115,17 +120,15 @@ def _path(base: Url, task_id: str) -> str:
     return f"{base.path or ''}/v1/videos/{quote(task_id, safe='')}"
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes | None:
-    """Read a little more than any report has at the most; None where that takes longer than until `deadline`."""
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Read a little more than any report has at the most; raises urllib3's errors, also where that takes too long."""
     body = bytearray()
-    is_late = False
     while chunk := response.read1(_CHUNK):
         body += chunk
-        is_late = time.monotonic() > deadline
-        if is_late or len(body) > MAX_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             response.close()  # a connection with an unread rest must not be used again
             break
         if response.length_remaining == 0 and "Content-Encoding" not in response.headers:
             break
     response.release_conn()
-    return None if is_late else bytes(body)
+    return bytes(body)

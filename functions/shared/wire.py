@@ -1,0 +1,42 @@
+"""Answers of HTTP received through a wire: a host that sends its headers or its body in drops does not hold us up."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPResponse
+from io import BufferedReader, RawIOBase
+from typing import Any
+
+type Patience = Callable[[float], float]
+"""Tells, from the seconds of silence so far, how many to wait for another byte; raises TimeoutError to give up."""
+
+
+def receive(sock: socket.socket, patience: Patience, *how: Any, **more: Any) -> HTTPResponse:  # noqa: ANN401 - http.client's
+    """Return an answer that is read with `patience`, from its first line on."""
+    answer = HTTPResponse(sock, *how, **more)
+    answer.fp = BufferedReader(_Wire(sock, answer.fp, patience))
+    return answer
+
+
+class _Wire(RawIOBase):
+    """What a host sends: however little of it comes, each wait is allowed anew."""
+
+    def __init__(self, sock: socket.socket, holder: BufferedReader, patience: Patience) -> None:
+        self._sock = sock
+        self._holder = holder
+        self._patience = patience
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - the io module's
+        began = time.monotonic()
+        while True:
+            self._sock.settimeout(self._patience(time.monotonic() - began))
+            with suppress(TimeoutError):
+                return self._sock.recv_into(buffer)
+
+    def close(self) -> None:
+        self._holder.close()  # a socket stays open for as long as anybody may read from it
+        super().close()
