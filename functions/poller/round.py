@@ -16,7 +16,7 @@ from poller.remarks import remark
 from shared.aws import cause
 from shared.comet_api import Answer, CometApi, Report
 from shared.endings import is_in_vain
-from shared.lifecycle import Limits, decide
+from shared.lifecycle import Limits, decide, take_back
 from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues, draw_lease
 from shared.task import HandOff, Task
 from shared.task_table import TaskTable
@@ -102,17 +102,22 @@ class Round:
         sent_at = self._tools.now()
         if not self._send(message):
             return
-        is_in_time = False
+        is_served = False
         try:
             is_written = self._tools.table.write(change.under(lease))
-            is_in_time = not is_written or self._tools.now() - sent_at <= _IN_TIME_SECONDS
+            is_served = not is_written or self._tools.now() - sent_at <= _IN_TIME_SECONDS
         finally:
             # Late, or without an answer, the lease may be there and its message be gone.
-            if not is_in_time:
-                self._send(message)
-        if is_written:
+            if not is_served:
+                is_served = self._send(message)
+            if not is_served:
+                self._take_back(message)
+        if is_written and is_served:
             self._count("HandOffs")
             logger.info("handed off", task_id=change.task_id)
+
+    def _take_back(self, message: CopyMessage) -> None:
+        self._tools.table.write(take_back(message.task_id, message.lease, int(self._tools.now())))
 
     def _send(self, message: CopyMessage) -> bool:
         try:

@@ -73,6 +73,11 @@ def decide(task: Task, answer: Answer, now: int, limits: Limits) -> Change | Non
     return _wait(task, answer, now)
 
 
+def take_back(task_id: str, word: str, now: int) -> Change:
+    """Let the lease that has `word` pass, whose message was not sent; a Copier that got it after all has another."""
+    return Change(task_id, {"lease": word}, {"lease_until": now, "updated_at": now})
+
+
 def begin_copy(task: Task, word: str, own: str, now: int, seconds: float) -> Change:
     """Take the lease that has `word` for a copy of at most `seconds`, under the word `own`; it counts as an attempt.
 

@@ -340,6 +340,54 @@ def test_where_the_message_was_not_sent_nothing_is_written(stack: Stack, trouble
     assert stack.round()["HandOffs"] == 1
 
 
+@troubles
+@pytest.mark.parametrize("is_certain", [True, False], ids=["late", "without an answer"])
+def test_a_lease_whose_message_cannot_be_sent_again_is_taken_back(
+    stack: Stack, trouble: Exception, *, is_certain: bool
+) -> None:
+    task_id = stack.done()
+
+    def then_refuse() -> None:
+        stack.after.clear()
+        stack.before["SendMessage"] = raising(trouble)
+        stack.clock.ahead += 1.1
+        if not is_certain:
+            raise trouble
+
+    stack.after["UpdateItem"] = then_refuse
+    done = stack.round()
+    assert "HandOffs" not in done
+    assert (done["QueueErrors"], done.get("TableErrors", 0)) == (1, int(not is_certain))
+    item = stack.item(task_id)
+    assert item["lease"] == stack.sent[0].lease
+    assert item["lease_until"] <= stack.clock.now()
+    stack.before.clear()
+    assert stack.round()["HandOffs"] == 1, "the next round hands off anew"
+    assert stack.item(task_id)["lease"] == stack.sent[-1].lease != item["lease"]
+
+
+def test_a_lease_that_a_copier_has_meanwhile_is_not_taken_back(stack: Stack) -> None:
+    """The message whose second sending failed may have been served."""
+    task_id = stack.done()
+
+    def refuse() -> None:
+        task = stack.table.get(task_id)
+        assert task
+        assert stack.table.write(begin_copy(task, task.lease or "", "own", int(stack.clock.now()), 900))
+        raise EndpointConnectionError(endpoint_url="https://aws")
+
+    def then_refuse() -> None:
+        stack.after.clear()
+        stack.before["SendMessage"] = refuse
+        stack.clock.ahead += 1.1
+
+    stack.after["UpdateItem"] = then_refuse
+    stack.round()
+    item = stack.item(task_id)
+    assert item["lease"] == "own"
+    assert item["lease_until"] > stack.clock.now() + 900
+
+
 def test_a_lost_race_is_no_trouble(stack: Stack) -> None:
     task_id = stack.done()
 

@@ -233,6 +233,20 @@ def _pollers(state: State) -> Iterator[Step]:
         sent = rest_of._replace(messages=min(state.messages + 1, _MOST))
         yield Step("the Poller sends the message once more", OURS, sent)
         yield Step("the Poller dies before it sends the message once more", MISHAP, rest_of)
+        yield from _taken_back(rest_of)
+
+
+def _taken_back(state: State) -> Iterator[Step]:
+    """Let the lease pass whose second sending failed; it may have got there all the same."""
+    change = lifecycle.take_back(TASK_ID, ITS_WORD, NOW)
+    wrong = "" if change.expected == {"lease": ITS_WORD} else "the Poller takes back its own lease alone"
+    if state.item and ("lease", ITS_WORD) in state.item:
+        state = follow(state, write(state.item, change).item)
+        if state.item and ("lease_until", HELD) in state.item:
+            wrong = "a lease whose message was not sent is taken back"
+    twice = state._replace(messages=min(state.messages + 1, _MOST))
+    yield Step("the Poller cannot send the message once more, and takes the lease back", MISHAP, state, wrong)
+    yield Step("the Poller sends it once more without an answer, and takes the lease back", MISHAP, twice, wrong)
 
 
 def _without[T](workers: tuple[T, ...], one: T) -> tuple[T, ...]:

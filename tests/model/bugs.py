@@ -12,11 +12,12 @@ from shared.task import Change, HandOff, Status, Task
 
 type Bug = Callable[[], AbstractContextManager[Any]]
 
-_begin_copy, _decide, _close, _interrupt = (
+_begin_copy, _decide, _close, _interrupt, _take_back = (
     lifecycle.begin_copy,
     lifecycle.decide,
     lifecycle.close,
     lifecycle.interrupt_copy,
+    lifecycle.take_back,
 )
 
 
@@ -61,6 +62,10 @@ BUGS: dict[str, Bug] = {
     "an interruption without the generation": lambda: patch.object(
         lifecycle, "interrupt_copy", _without_condition(_interrupt)
     ),
+    "a lease kept whose message was not sent": lambda: patch.object(
+        lifecycle, "take_back", lambda *arguments: replace(_take_back(*arguments), set={})
+    ),
+    "a lease taken back from anybody": lambda: patch.object(lifecycle, "take_back", _without_condition(_take_back)),
     "a hand-off without a condition": lambda: patch.object(
         lifecycle, "decide", _hand_offs(lambda _, change: replace(change, expected={}))
     ),

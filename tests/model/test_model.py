@@ -23,6 +23,8 @@ FOUND = {
     "RETRY keeps ended_at": "a task is pending or has ended, and never both",
     "RETRY keeps copy_attempts": "nobody is given up whose copies were not begun",
     "an interruption without the generation": "who was cancelled changes nothing",
+    "a lease kept whose message was not sent": "a lease whose message was not sent is taken back",
+    "a lease taken back from anybody": "the Poller takes back its own lease alone",
     "a hand-off without a condition": "the Poller writes only while all is as it was read",
 }
 

@@ -305,6 +305,9 @@ BUGS: dict[str, Bug] = {
     "copying-called-success": Bug(_changed(lambda made: replace(made, set={**made.set, "status": "SUCCESS"}))),
     "sent-after-recorded": Bug(_sent_after_recorded),
     "not-sent-again": Bug(_constant("poller.round._IN_TIME_SECONDS", inf), lambda weather: weather.slow > 0),
+    "not-taken-back": Bug(
+        lambda: patch.object(Round, "_take_back", lambda *_: None), lambda weather: weather.refused > 0
+    ),
     "hand-off-not-guarded": Bug(
         _changed(lambda made: replace(made, expected={"pending_since": made.expected["pending_since"]}))
     ),

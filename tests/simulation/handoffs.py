@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared.task import Task
+from shared.task_table import read_item
 
 if TYPE_CHECKING:
     from tests.simulation.invariants import Invariants
@@ -29,8 +30,10 @@ class HandOffs:
         self._unsent: set[str] = set()
         """Words whose message somebody tried to send in vain."""
         self._received: dict[str, float] = {}
-        self._written: dict[Process, list[tuple[str, float]]] = {}
-        """The words that a Poller wrote, and when."""
+        self._written: dict[Process, dict[str, tuple[str, float]]] = {}
+        """The word that a Poller wrote last to each task, and when."""
+        self._refused: set[tuple[Process, str]] = set()
+        """Tasks whose last write, by whom, came to nothing."""
         self._begun: Counter[Generation] = Counter()
         self._copiers: dict[Generation, Process] = {}
 
@@ -45,12 +48,16 @@ class HandOffs:
     def on_unsent(self, body: str) -> None:
         self._unsent.add(json.loads(body)["lease"])
 
+    def on_trouble(self, process: "Process", task_id: str) -> None:
+        self._refused.add((process, task_id))
+
     def on_receive(self, body: str) -> None:
         with suppress(ValueError, TypeError, KeyError):  # it may be anything
             self._received[json.loads(body)["lease"]] = self._world.scheduler.now
 
     def on_write(self, process: "Process", was: Task, now: Task) -> None:
         """Check a write of the Poller or of the Copier."""
+        self._refused.discard((process, now.task_id))
         if now.pending_since is None:
             return
         if process.role == "poller" and now.lease != was.lease and now.lease is not None:
@@ -64,10 +71,16 @@ class HandOffs:
 
     def on_end(self, process: "Process") -> None:
         """Check that a Poller which lives to its end leaves no lease without a message."""
-        for word, written_at in self._written.pop(process, []):
+        for task_id, (word, written_at) in self._written.pop(process, {}).items():
             is_there = self._sent[word] >= written_at or self._received.get(word, written_at) >= written_at
-            if not is_there and not process.is_dead and word not in self._unsent:
+            if is_there or process.is_dead or (process, task_id) in self._refused:
+                continue
+            if word not in self._unsent or self._is_held(task_id, word):
                 self._invariants.fail("no lease is without a message", f"{word}, read before it was written")
+
+    def _is_held(self, task_id: str, word: str) -> bool:
+        task = Task.from_item(read_item(self._world.store.items.get(task_id) or {}))
+        return task.lease == word and task.lease_until > self._world.scheduler.now
 
     def _check_lease(self, process: "Process", was: Task, now: Task) -> None:
         clock = self._world.scheduler.now
@@ -76,7 +89,7 @@ class HandOffs:
             self._invariants.fail("one hand-off per lease", what)
         if now.lease not in self._sent:
             self._invariants.fail("no lease is without a message", f"{now.task_id}: {now.lease} was not sent")
-        self._written.setdefault(process, []).append((now.lease or "", clock))
+        self._written.setdefault(process, {})[now.task_id] = now.lease or "", clock
 
     def _check_beginning(self, process: "Process", was: Task, now: Task) -> None:
         if was.lease not in self._sent:

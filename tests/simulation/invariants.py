@@ -115,6 +115,7 @@ class Invariants:
         """Take note of a call that goes wrong."""
         if process.role == "poller" and what.startswith("UpdateItem"):
             self._silence.forget(what.partition(" ")[2])
+            self._hand_offs.on_trouble(process, what.partition(" ")[2])
 
     def on_text(self, text: str) -> None:
         """Check what people may read."""
