@@ -124,10 +124,9 @@ class Incident:
     def _key_rotated_by_the_provider(self) -> None:
         """First it is not valid any more, then somebody stores that of another account, then the right one."""
         cometapi = self.stack.cometapi
-        changed = time.time()
         cometapi.configure(api_key=NEW_KEY)
-        self.stack.tick()
-        self.asked(lambda request: request.answer == "unauthorized" and request.at > changed, 1, "a rejected key")
+        with self._phase("KeyRejected", "unauthorized", times=ROUNDS):  # each of which it stops
+            self.stack.tick()
         cometapi.configure(foreign_key=FOREIGN_KEY)
         self.stack.put_api_key(FOREIGN_KEY)
         with self._phase("SuspiciousRounds", "task_not_exist_flat"):
@@ -136,14 +135,14 @@ class Incident:
         self.shell.follow("Rotate the key", NEW_KEY=NEW_KEY)
 
     @contextmanager
-    def _phase(self, alarm: str, answer: str) -> Iterator[None]:
+    def _phase(self, alarm: str, answer: str, times: int = 2 * len(UNKNOWN)) -> Iterator[None]:
         """Do what begins a trouble, and let it go on until whole rounds were answered so."""
         since = time.time()
         yield
         self.asked(lambda request: request.answer == answer and request.at > since, 1, answer)
         time.sleep(1)  # until whoever asked then is done
         began = time.time()
-        self.asked(lambda request: request.answer == answer and request.at > began, 2 * len(UNKNOWN), answer)
+        self.asked(lambda request: request.answer == answer and request.at > began, times, answer)
         wait_until(lambda: sum(p.metric.name == "Polls" and p.at > began for p in logged(self.stack)) >= ROUNDS, alarm)
         self.phases[alarm] = (began, time.time())
 

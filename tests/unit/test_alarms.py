@@ -68,7 +68,7 @@ TROUBLES = {
     "PollerRecursing": Trouble(1, {of_function("RecursiveInvocationsDropped", "Poller"): 1}),
     "QueueErrors": Trouble(5, {ours("QueueErrors"): 1}),
     "NotConfigured": Trouble(1, {ours("ConfigurationErrors"): 1}),
-    "KeyRejected": Trouble(1, {ours("AnswersKeyRejected"): 1}, REPORTS),
+    "KeyRejected": Trouble(11, {ours("AnswersKeyRejected"): 1}, REPORTS),
     "SuspiciousRounds": Trouble(11, {ours("AnswersUnknownTask"): 40}, REPORTS),
     "NoReports": Trouble(16, {ours("AnswersUnavailable"): 40}, REPORTS),
     "OldestPending": Trouble(1, {ours("OldestPendingSeconds"): 6 * 3600 + 1}),
@@ -155,11 +155,14 @@ def test_a_stack_that_never_ran_is_told() -> None:
 
 
 @pytest.mark.parametrize("further", FURTHER)
-def test_a_foreign_key_rings_for_as_long_as_old_tasks_are_denied(further: int) -> None:
+@pytest.mark.parametrize(
+    ("alarm", "answers"), [("SuspiciousRounds", "AnswersUnknownTask"), ("KeyRejected", "AnswersKeyRejected")]
+)
+def test_a_wrong_key_rings_for_as_long_as_old_tasks_are_denied(alarm: str, answers: str, further: int) -> None:
     """A task of a day is asked every 4 minutes, up to a minute late."""
-    denials = at(ours("AnswersUnknownTask"), ((240 * n + (n * 37) % 60, 1) for n in range(300)))
+    denials = at(ours(answers), ((240 * n + (n * 37) % 60, 1) for n in range(300)))
     at(ours("Polls"), ((240 * n + (n * 37) % 60, 1) for n in range(300)), denials)
-    ringing = list(ALARMS["SuspiciousRounds"].minutes(denials, 0, 240 * 299, further))
+    ringing = list(ALARMS[alarm].minutes(denials, 0, 240 * 299, further))
     assert ringing[0] <= 11 * MINUTE
     assert ringing == list(range(ringing[0], 240 * 299 + 1, MINUTE))
     silent = list(ALARMS["NoReports"].minutes(denials, 0, 240 * 299, further))
@@ -171,6 +174,20 @@ def test_a_task_that_cometapi_knows_a_moment_later_is_no_foreign_key(further: in
     metrics = at(ours("AnswersUnknownTask"), [(BEGAN + 299, 1)])
     at(ours("AnswersReport"), ((BEGAN + 314 + 15 * n, 1) for n in range(40)), metrics)
     assert not list(ALARMS["SuspiciousRounds"].minutes(metrics, BEGAN, BEGAN + 3600, further))
+
+
+@pytest.mark.parametrize("further", FURTHER)
+@pytest.mark.parametrize("second", [0, 31, 59])
+@pytest.mark.parametrize("reports_every", [15, 240])
+def test_new_environments_that_ask_a_refused_task_first_ring_nothing(
+    reports_every: int, second: int, further: int
+) -> None:
+    """Its key is unproven until the first report, and one refusal stops its round; at last the stack itself is new."""
+    metrics = at(ours("AnswersReport"), ((n, 1) for n in range(0, BEGAN, reports_every)))
+    cold_starts = [*range(1800, BEGAN, 1800), BEGAN + 3600]
+    at(ours("AnswersKeyRejected"), ((start + second, 1) for start in cold_starts), metrics)
+    at(ours("AnswersReport"), ((BEGAN + 3660 + n, 1) for n in range(0, 3600, reports_every)), metrics)
+    assert not list(ALARMS["KeyRejected"].minutes(metrics, 0, BEGAN + 7200, further))
 
 
 @pytest.mark.parametrize("alarm", ["TasksNotFound", "TasksExpired", "CopiesFailed"])
@@ -209,6 +226,7 @@ def by_words(*words: str) -> Callable[[str], bool]:
         ("PollerNotRunning", by_words("for 5 minutes")),
         ("PollerSlow", by_words("90 seconds")),
         ("SuspiciousRounds", by_words("For 10 minutes")),
+        ("KeyRejected", by_words("For 10 minutes")),
         ("NoReports", by_words("For 15 minutes")),
         ("OldestPending", by_words("more than 6 hours")),
         ("CopiesWaiting", by_words("for an hour", "after 12", "after 24")),

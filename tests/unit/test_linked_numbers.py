@@ -174,7 +174,7 @@ def test_every_task_is_asked_within_the_period_of_an_alarm(interval: int, age: i
                 asked[task.task_id].append(message.until)
     periods = {
         metric["MetricStat"]["Period"]
-        for name in ("SuspiciousRounds", "NoReports")
+        for name in ("KeyRejected", "SuspiciousRounds", "NoReports")
         for metric in ALARMS[name]["Metrics"]
         if "MetricStat" in metric
     }
