@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.comet_api import Answer, Forbidden, KeyRejected, Misdirected, Report, Throttled, Unavailable, Unreadable
+from shared.comet_api import Forbidden, KeyRejected, Misdirected, Report, Throttled, Unavailable, Unreadable
 from shared.errors import CopyError
-from shared.task import Task
+from shared.task import Status, Task
 
 type Error = dict[str, str]
+type Silence = KeyRejected | Forbidden | Throttled | Unavailable | Unreadable | Misdirected
+"""What is neither a report, nor a denial, nor a refusal with a reason of its own."""
 
 AGAIN = " The copy is tried again later."
 
@@ -43,7 +45,7 @@ def not_found(message: str) -> Error:
     )
 
 
-def silence(answer: Answer) -> Error:
+def silence(answer: Silence) -> Error:
     """Return what stands on a task that was asked about in vain for a while; its code names the kind of answer."""
     match answer:
         case KeyRejected(message=message):
@@ -58,8 +60,6 @@ def silence(answer: Answer) -> Error:
             code, said = "unreadable", f"The last question got no report: {reason}."
         case Misdirected(reason=reason):
             code, said = "misdirected", f"The last question got {reason}, a redirect; check CometApiBaseUrl."
-        case _:
-            code, said = "no_report", "The last question got no report."
     return error(f"silence_{code}", f"{said} The task waits and is asked about again.")
 
 
@@ -74,12 +74,19 @@ def is_in_vain(task: Task) -> bool:
 
 
 def deadline(task: Task, seconds: int) -> Error:
-    """Return why a task ended that did not finish within `seconds`."""
-    return error(
-        "deadline",
-        f"CometAPI gave no video of this task within {round(seconds / 3600)} hours of its insertion. The render may "
-        f"still succeed or have succeeded: set status to RETRY to ask again.{_last_trouble(task.error)}",
-    )
+    """Return why a task ended that did not finish within `seconds`, or whose finished video is not told of any more."""
+    hours = f"within {round(seconds / 3600)} hours of its insertion"
+    if task.status == Status.COPYING:
+        said = (
+            f"CometAPI reported success, but the video was not stored {hours}, and CometAPI reports success no more. "
+            "Ask its support for the video, or set status to RETRY to ask again."
+        )
+    else:
+        said = (
+            f"CometAPI gave no video of this task {hours}. The render may still succeed or have succeeded: set status "
+            "to RETRY to ask again."
+        )
+    return error("deadline", said + _last_trouble(task.error))
 
 
 def no_video_url(seconds: int) -> Error:

@@ -480,7 +480,12 @@ def test_a_task_that_does_not_finish_expires_with_advice(answer: Answer, limits:
 )
 def test_copying_never_ends_by_the_deadline(answer: Answer, limits: Limits) -> None:
     assert "ended_at" not in (change(copying(age=7 * DAY - 1), answer, limits) or {})
-    assert error_of(copying(age=7 * DAY), answer, limits)["code"] == "deadline"
+    trouble = {"code": "c", "message": "Oh no."}
+    ended = error_of(copying(age=7 * DAY, error=trouble), answer, limits)
+    assert ended["code"] == "deadline"
+    for words in ("reported success", "168 hours", "success no more", "RETRY", "Oh no."):
+        assert words in ended["message"]
+    assert "may still succeed" not in ended["message"]
     without_url = decide(copying(age=99 * DAY, no_url_since=NOW), report("SUCCESS"), NOW, limits)
     assert isinstance(without_url, HandOff)
 

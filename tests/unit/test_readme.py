@@ -94,7 +94,7 @@ def test_every_code_of_ours_has_its_cure() -> None:
     assert codes
     assert copies
     codes |= copies
-    assert {code for code in codes if f"`{code}`" not in REFERENCE} <= {"silence_no_report"}
+    assert all(f"`{code}`" in REFERENCE for code in codes)
 
 
 def test_the_chinese_page_is_the_same_page() -> None:
