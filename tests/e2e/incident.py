@@ -65,6 +65,7 @@ class Incident:
         self._cometapi_out_of_order()
         self._key_rotated_by_the_provider()
         self._cure()
+        self._rounds_held()
         self._copies_held()
         self._queue_refuses()
         self._stream_not_read()
@@ -165,6 +166,19 @@ class Incident:
         """Wait until tasks were admitted; a tick of the schedule may have been faster."""
         statuses = {"SUBMITTED", "IN_PROGRESS", "COPYING", "SUCCESS"}
         self.tasks.wait_until(lambda item: item.get("status") in statuses, "not admitted", task_ids, seconds)
+
+    def _rounds_held(self) -> None:
+        self.shell.run('reading "$POLLER" --no-enabled')
+        held = self.ids["unasked"] = self.tasks.put({"task_id": self.stack.cometapi.create(render_seconds=0)})
+        self._pending(held)
+        self.stack.tick()
+        rounds = DeployedQueue.of_rounds(self.stack)
+        wait_until(lambda: rounds.visible() > 0, "a round that waits")
+        visible = of_queue("ApproximateNumberOfMessagesVisible", rounds.name)
+        began = time.time()
+        self.brought += (Point(visible, began + seconds, (1,)) for seconds in range(0, 12 * MINUTE, MINUTE))
+        self.shell.follow("Let rounds go on")
+        self._stored(held)
 
     def _copies_held(self) -> None:
         self.shell.follow("Hold the copies")

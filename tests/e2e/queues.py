@@ -48,6 +48,11 @@ class DeployedQueue:
         found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
         return sum(int(number) for name, number in found.items() if name.startswith("ApproximateNumberOfMessages"))
 
+    def visible(self) -> int:
+        """Return how many messages wait for a function to be started."""
+        found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(found["Attributes"]["ApproximateNumberOfMessages"])
+
     def purge(self) -> None:
         """Lose all messages."""
         self._sqs.purge_queue(QueueUrl=self.url)

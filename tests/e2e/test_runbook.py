@@ -140,7 +140,7 @@ def test_what_waits_is_listed_oldest_first_with_its_trouble(incident: Incident) 
 
 
 def test_what_was_retried_is_stored_and_what_was_cancelled_stays_gone(incident: Incident) -> None:
-    for case in ("late", "unstored", "held", "unsent", "given up", "forgotten"):
+    for case in ("late", "unstored", "unasked", "held", "unsent", "given up", "forgotten"):
         item = incident.tasks.get(incident.ids[case])
         assert item["status"] == "SUCCESS"
         assert item["s3_uri"]
