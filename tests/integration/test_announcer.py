@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from announcer import handler as announcer
+from tests.logs import logged, metrics_in
 from tests.template import ROOT
 
 if TYPE_CHECKING:
@@ -67,12 +68,7 @@ def records(*images: dict[str, Any]) -> dict[str, Any]:
     return {"Records": found}
 
 
-def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    return {name: value for line in lines for name, value in line.items()}
-
-
-def test_every_ending_is_announced_once_and_in_order(subscriber: Subscriber) -> None:
+def test_every_ending_is_announced_once_and_in_order(subscriber: Subscriber, caplog: pytest.LogCaptureFixture) -> None:
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": []}
     invalid = {"code": "invalid_item", "message": "s3_key must be a string."}
     refused = {"code": "content", "message": "The prompt was refused."}
@@ -87,6 +83,7 @@ def test_every_ending_is_announced_once_and_in_order(subscriber: Subscriber) -> 
         {**nothing, "task_id": "task_invalid", "status": "INVALID", "error": invalid},
         {**nothing, "task_id": "task_invalid_again", "status": "INVALID", "error": invalid},
     ]  # fmt: skip
+    assert logged(caplog, "INFO") == [{"message": "ending announced", "task_id": task_id} for task_id in TOLD]
 
 
 def test_subscribers_can_filter_by_status(subscriber: Subscriber) -> None:
@@ -96,7 +93,10 @@ def test_subscribers_can_filter_by_status(subscriber: Subscriber) -> None:
 
 
 def test_the_first_failure_stops_the_batch_and_alone_is_delivered_again(
-    subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     client, _ = announcer._tools()  # noqa: SLF001
     published: list[str] = []
@@ -110,7 +110,9 @@ def test_the_first_failure_stops_the_batch_and_alone_is_delivered_again(
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "3"}]}
     assert published == TOLD[:3], "what comes behind it would be announced again"
     assert subscriber.tasks() == TOLD[:2]
-    assert metrics_of(capsys)["AnnounceFailures"] == [1]
+    assert metrics_in(capsys.readouterr().out) == {"AnnounceFailures": [1]}
+    failure = {"event_id": EVENT["Records"][2]["eventID"], "cause": "NotFound"}
+    assert logged(caplog, "ERROR") == [{"message": "not announced; delivered again", **failure}]
     rest = {"Records": EVENT["Records"][2:]}
     assert announcer.handler(rest, CONTEXT) == {"batchItemFailures": []}
     assert subscriber.tasks() == TOLD[2:]
@@ -145,9 +147,10 @@ def test_what_can_never_be_announced_keeps_nobody_back(
     event = records({"status": {"S": "SUCCESS"}}, image, {"status": {"S": "EXPIRED"}})
     assert announcer.handler(event, CONTEXT) == {"batchItemFailures": []}
     assert subscriber.tasks() == ["task_11", "task_13"]
-    assert metrics_of(capsys)["AnnounceRefused"] == [1]
-    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert vars(error)["event_id"] == "12"
+    assert metrics_in(capsys.readouterr().out) == {"AnnounceRefused": [1]}
+    (error,) = logged(caplog, "ERROR")
+    assert error["message"] == "an ending that cannot be announced is passed over"
+    assert error["event_id"] == "12"
 
 
 def test_numbers_are_jsons(subscriber: Subscriber) -> None:
@@ -163,8 +166,8 @@ def test_without_its_setting_nothing_is_passed_over(
 ) -> None:
     monkeypatch.delenv("TASK_ENDED_TOPIC")
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
-    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert "TASK_ENDED_TOPIC" in vars(error)["cause"]
+    (error,) = logged(caplog, "ERROR")
+    assert "TASK_ENDED_TOPIC" in error["cause"]
     assert subscriber.heard() == []
 
 
@@ -175,6 +178,6 @@ def test_an_aws_that_does_not_answer_is_asked_again_later(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr(announcer, "CLIENT_CONFIG", None)
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
-    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert vars(error)["cause"] == "EndpointConnectionError"
+    (error,) = logged(caplog, "ERROR")
+    assert error["cause"] == "EndpointConnectionError"
     assert subscriber.heard() == []

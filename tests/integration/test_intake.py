@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from intake import handler as intake
 from shared.task_table import TaskTable
 from tests.integration.conftest import TABLE
+from tests.logs import logged, metrics_in
 from tests.template import ROOT
 
 EVENT = json.loads((ROOT / "events/stream.json").read_text())
@@ -38,15 +40,6 @@ def items() -> dict[str, dict[str, Any]]:
     return {str(i["task_id"]): dict(i) for i in boto3.resource("dynamodb").Table(TABLE).scan()["Items"]}
 
 
-def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    return dict(metrics)
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [vars(record) for record in caplog.records if record.levelname == "ERROR"]
-
-
 def number_of(task_id: str) -> str:
     return str(IDS.index(task_id) + 1)
 
@@ -55,7 +48,7 @@ def failed(event: dict[str, Any]) -> list[str]:
     return [failure["itemIdentifier"] for failure in intake.handler(event, CONTEXT)["batchItemFailures"]]
 
 
-def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     assert failed(EVENT) == []
     found = items()
     admitted = ("task_bare", "task_body", "task_body_with_metadata", "task_put_again", "task_retried")
@@ -68,8 +61,13 @@ def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["task_body_with_metadata"]["metadata"]["draft"] is True
     assert found["task_invalid"]["status"] == "INVALID"
     assert "task_deleted" not in found
-    metrics = metrics_of(capsys)
-    assert (sum(metrics["TasksAdmitted"]), sum(metrics["TasksInvalid"])) == (len(admitted), 1)
+    metrics = metrics_in(capsys.readouterr().out)
+    assert metrics == {"TasksAdmitted": [1] * len(admitted), "TasksInvalid": [1]}
+    invalid = {"message": "task invalid", "task_id": "task_invalid", "error": found["task_invalid"]["error"]}
+    lines = [{"message": "task admitted", "task_id": task_id, "error": None} for task_id in admitted]
+    assert sorted(logged(caplog, "INFO"), key=itemgetter("task_id")) == sorted(
+        [*lines, invalid], key=itemgetter("task_id")
+    )
 
 
 def test_a_batch_delivered_twice_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,10 +91,11 @@ def test_every_failure_is_delivered_again_logged_and_counted(
     dynamodb.delete_table(TableName=TABLE)
     to_be_written = [number_of(task_id) for task_id in IDS if task_id not in {"task_pending", "task_deleted"}]
     assert failed(EVENT) == to_be_written
-    metrics = metrics_of(capsys)
+    metrics = metrics_in(capsys.readouterr().out)
     assert len(metrics["TableErrors"]) == len(metrics["IntakeFailures"]) == len(to_be_written)
-    assert [(error["event_id"], error["cause"]) for error in errors(caplog)] == [
-        (number, "ResourceNotFoundException") for number in to_be_written
+    assert logged(caplog, "ERROR") == [
+        {"message": "record not read; delivered again", "event_id": number, "cause": "ResourceNotFoundException"}
+        for number in to_be_written
     ]
 
 
@@ -107,7 +106,7 @@ def test_a_table_that_does_not_answer_is_a_failure_too(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr(intake, "CLIENT_CONFIG", None)
     assert failed({"Records": EVENT["Records"][:1]}) == ["1"]
-    assert [error["cause"] for error in errors(caplog)] == ["EndpointConnectionError"]
+    assert [error["cause"] for error in logged(caplog, "ERROR")] == ["EndpointConnectionError"]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +120,8 @@ def test_a_failure_of_another_kind_is_no_secret(
     event = deepcopy(EVENT)
     event["Records"][0]["dynamodb"]["NewImage"].update(image)
     assert failed(event) == ["1"]
-    assert metrics_of(capsys)["IntakeFailures"] == [1]
-    (error,) = errors(caplog)
+    assert metrics_in(capsys.readouterr().out)["IntakeFailures"] == [1]
+    (error,) = logged(caplog, "ERROR")
     assert (error["event_id"], error["cause"]) == ("1", cause)
     assert "my words" not in caplog.text, "what an item holds is its owner's"
     assert items()["task_body"]["pending_since"], "the others are admitted"
@@ -137,8 +136,8 @@ def test_a_missing_setting_is_named_and_counted(
 ) -> None:
     monkeypatch.delenv(missing)
     assert failed({"Records": EVENT["Records"][:1]}) == ["1"]
-    assert metrics_of(capsys)["ConfigurationErrors"] == [1]
-    assert [missing in error["cause"] for error in errors(caplog)] == [True]
+    assert metrics_in(capsys.readouterr().out)["ConfigurationErrors"] == [1]
+    assert [missing in error["cause"] for error in logged(caplog, "ERROR")] == [True]
 
 
 def test_an_item_that_cannot_grow_keeps_nobody_back(
@@ -149,10 +148,10 @@ def test_an_item_that_cannot_grow_keeps_nobody_back(
     record = {"eventName": "INSERT", "eventID": "9", "dynamodb": {"SequenceNumber": "9", "NewImage": item}}
     event = {"Records": [{**EVENT["Records"][0], **record}, *EVENT["Records"]]}
     assert failed(event) == []
-    (error,) = errors(caplog)
+    (error,) = logged(caplog, "ERROR")
     assert "put it again" in error["message"]
     assert error["task_id"] == "task_large"
-    assert len(metrics_of(capsys)["TableErrors"]) == 1
+    assert len(metrics_in(capsys.readouterr().out)["TableErrors"]) == 1
     assert items()["task_bare"]["pending_since"]
 
 

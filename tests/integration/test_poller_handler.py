@@ -17,6 +17,7 @@ from poller import remarks
 from shared.queues import RoundMessage
 from tests.integration.conftest import TABLE
 from tests.integration.polling import Stack
+from tests.logs import metrics_in
 from tests.template import ROOT
 
 PARAMETER = "/cometapi/api-key"
@@ -86,11 +87,6 @@ def lines(log: StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
-def metrics_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
-    return {name: value for line in printed for name, value in line.items()}
-
-
 def delivered(body: str) -> dict[str, Any]:
     return {"Records": [{**SAMPLE["Records"][0], "body": body}]}
 
@@ -117,7 +113,7 @@ def test_whatever_no_queue_sent_is_a_tick(
     assert done["counts"]["PendingTasks"] == 1
     planned = 4 if isinstance(event, dict) and "scheduled_time" in event else 7
     assert done["counts"]["RoundsPlanned"] == planned
-    metrics = metrics_of(capsys)
+    metrics = metrics_in(capsys.readouterr().out)
     assert (metrics["PendingTasks"], metrics["RoundsPlanned"]) == ([1], [planned])
     assert task_id in stack.items()
 
@@ -129,7 +125,7 @@ def test_a_message_is_one_round(
     handle(delivered(asked_now(stack)))
     items = stack.items()
     assert [items[task_id]["status"] for task_id in tasks] == ["IN_PROGRESS", "COPYING"]
-    metrics = metrics_of(capsys)
+    metrics = metrics_in(capsys.readouterr().out)
     assert (metrics["Polls"], metrics["AnswersReport"], metrics["HandOffs"]) == ([2], [2], [1])
     assert metrics["RoundSeconds"]
     assert "RoundsPlanned" not in metrics
@@ -166,7 +162,7 @@ def test_a_message_that_is_no_round_is_logged_counted_and_gone(
 ) -> None:
     before = stack.insert()
     handle(delivered(body))
-    assert metrics_of(capsys)["BadMessages"] == [1]
+    assert metrics_in(capsys.readouterr().out)["BadMessages"] == [1]
     (line,) = lines(log)
     assert (line["level"], line["message_id"]) == ("ERROR", SAMPLE["Records"][0]["messageId"])
     assert "secret" not in log.getvalue()
@@ -185,7 +181,7 @@ def test_a_round_of_no_segment_or_another_day_is_none(
 ) -> None:
     stack.insert()
     handle(delivered(asked_now(stack, **fields)))
-    assert metrics_of(capsys)["BadMessages"] == [1]
+    assert metrics_in(capsys.readouterr().out)["BadMessages"] == [1]
     assert stack.comet_api.requests == []
 
 
@@ -203,12 +199,12 @@ def test_without_the_key_each_invocation_says_what_is_missing_until_it_is_there(
     before = stack.item(task_id)
     for event in ({}, delivered(asked_now(stack))):
         handle(event)
-        assert metrics_of(capsys)["ConfigurationErrors"] == [1]
+        assert metrics_in(capsys.readouterr().out)["ConfigurationErrors"] == [1]
         assert f"aws ssm put-parameter --type SecureString --name {PARAMETER}" in lines(log)[-1]["message"]
     assert stack.item(task_id) == before
     store_key(stack.comet_api.api_key)
     handle(delivered(asked_now(stack)))
-    assert metrics_of(capsys)["Polls"] == [1]
+    assert metrics_in(capsys.readouterr().out)["Polls"] == [1]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +229,7 @@ def test_a_wrong_setting_is_named_at_each_invocation(
     monkeypatch.setenv(name, value)
     for event in ({}, delivered(asked_now(stack))):
         handle(event)
-        assert metrics_of(capsys)["ConfigurationErrors"] == [1]
+        assert metrics_in(capsys.readouterr().out)["ConfigurationErrors"] == [1]
         message = lines(log)[-1]["message"]
         assert "no task was changed" in message
         assert said in message

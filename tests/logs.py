@@ -1,0 +1,32 @@
+"""What the functions write: their log lines with all fields, and their metrics, whose names say their units."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+_OF_EVERY_LINE = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+
+
+def logged(caplog: pytest.LogCaptureFixture, level: str) -> list[dict[str, Any]]:
+    """Return the lines of a level, with their message and the fields that their writer gave them."""
+    return [
+        {"message": record.getMessage()}
+        | {name: value for name, value in vars(record).items() if name not in _OF_EVERY_LINE}
+        for record in caplog.records
+        if record.levelname == level
+    ]
+
+
+def metrics_in(printed: str) -> dict[str, list[float]]:
+    """Return the values of the metrics among printed lines, by their names."""
+    found: dict[str, list[float]] = {}
+    for line in printed.splitlines():
+        if "_aws" in line:
+            told: dict[str, Any] = json.loads(line)
+            for metric in told["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                name = metric["Name"]
+                assert metric["Unit"] == ("Seconds" if "Seconds" in name else "Bytes" if "Bytes" in name else "Count")
+                found.setdefault(name, []).extend(told[name])
+    return found

@@ -1,0 +1,1 @@
+"""Tests the tests: how many small mistakes in the functions do they notice? `make mutate` runs it."""

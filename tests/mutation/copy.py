@@ -1,0 +1,79 @@
+"""mutmut's work. It names a module by its path, so it has a copy in which the functions lie at the top."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutation.groups import FUNCTIONS, Group
+from tests.template import ROOT
+
+_KILLED = {1, 3}
+"""A test failed, or pytest did."""
+_HANGS = {-24, 24, 152}
+"""It took many times as long as it should."""
+
+
+class MutmutError(Exception):
+    """mutmut did not come to its end; its words are the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A mistake, and whether a test noticed it; its name, where none did, outlives other changes of its module."""
+
+    file: str
+    name: str
+    is_killed: bool
+
+
+def mutate(group: Group, folder: Path, children: int) -> list[Mutant]:
+    """Make every mistake in a group of modules, one after the other, in a fresh copy at `folder`."""
+    _copy(group, folder)
+    _mutmut(folder, "run", "--max-children", str(children))
+    return [mutant for file in group.files for mutant in _mutants(folder, file)]
+
+
+def _copy(group: Group, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    without_caches = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(FUNCTIONS, folder, ignore=without_caches)
+    for name in ("tests", "infra", "events"):
+        shutil.copytree(ROOT / name, folder / name, ignore=without_caches)
+    shutil.copy(ROOT / "template.yaml", folder)
+    ours = {"only_mutate": group.files, "pytest_add_cli_args_test_selection": group.tests}
+    head = "\n[tool.mutmut]\n"
+    settings = head + "".join(f"{name} = {json.dumps(value)}\n" for name, value in ours.items())
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text().replace(head, settings))
+
+
+def _mutants(folder: Path, file: str) -> Iterator[Mutant]:
+    results = folder / "mutants" / f"{file}.meta"
+    if not results.exists():  # there is nothing in it to make a mistake in
+        return
+    for name, code in json.loads(results.read_text())["exit_code_by_key"].items():
+        is_killed = code in _KILLED | _HANGS
+        yield Mutant(file, name if is_killed else f"{file} {_change(_mutmut(folder, 'show', name), name)}", is_killed)
+
+
+def _change(shown: str, name: str) -> str:
+    """Return a mistake as its function and the lines that differ."""
+    lines = [line for line in shown.splitlines() if not line.startswith(("---", "+++", "@@", "#"))]
+    before, after = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    function = (
+        name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+    )
+    return f"{function}: {before} → {after}"
+
+
+def _mutmut(folder: Path, *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("mutmut")), *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)  # noqa: S603 - our own command
+    if run.returncode:
+        raise MutmutError(run.stdout + run.stderr)
+    return run.stdout

@@ -1,0 +1,59 @@
+"""Which tests speak for which modules."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tests.template import ROOT
+
+FUNCTIONS = ROOT / "functions"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Modules below `functions`, and the test files that have to notice what is wrong in them."""
+
+    name: str
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+def _group(name: str, files: str, *tests: str) -> Group:
+    folder, _, names = files.rpartition("/")
+    found = [path for pattern in tests for path in sorted((ROOT / "tests").glob(f"{pattern}.py"))]
+    return Group(
+        name,
+        tuple(f"{folder}/{file}.py" for file in names.split()),
+        tuple(str(path.relative_to(ROOT)) for path in found),
+    )
+
+
+GROUPS = (
+    _group("lifecycle", "shared/lifecycle endings task", "unit/test_lifecycle", "unit/test_admission"),
+    _group("nouns", "shared/settings queues api_key", "unit/test_settings", "unit/test_queues", "unit/test_api_key"),
+    _group("table", "shared/aws task_table", "integration/test_task_table", "integration/test_intake"),
+    _group("parser", "shared/comet_api/parser fields result", "unit/test_parser"),
+    _group(
+        "client",
+        "shared/comet_api/client connection",
+        "integration/test_comet_api_client",
+        "integration/test_frozen_connections",
+    ),
+    _group("plan", "poller/plan pace", "unit/test_plan", "unit/test_pace"),
+    _group("poller", "poller/handler remarks round worker", "integration/test_poller*"),
+    _group("video", "copier/media parts video_url", "unit/test_copier_*"),
+    _group(
+        "copier",
+        "copier/answer connection copy handler video video_bucket video_host watch",
+        "integration/test_copier_*",
+    ),
+    _group("admission", "intake/admission", "unit/test_admission"),
+    _group("intake", "intake/handler", "integration/test_intake"),
+    _group("announcer", "announcer/announcement handler", "integration/test_announcer"),
+)
+
+
+def chosen(prefixes: tuple[str, ...]) -> Iterator[Group]:
+    """Yield the groups, each with those of its modules that begin with one of `prefixes`."""
+    for group in GROUPS:
+        if files := tuple(file for file in group.files if file.startswith(prefixes)):
+            yield replace(group, files=files)
