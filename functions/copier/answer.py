@@ -2,17 +2,18 @@
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
-from typing import TYPE_CHECKING
+from http.client import HTTPException, HTTPResponse
+from typing import TYPE_CHECKING, Any
 
-from urllib3.exceptions import HTTPError, IncompleteRead
+from urllib3.exceptions import HTTPError
 
 from copier.watch import HostTrouble, Watch
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
+
+TROUBLES = (HTTPError, OSError, HTTPException, UnicodeError)
+"""What a network does, as urllib3 and the standard library tell it."""
 
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*", re.ASCII | re.IGNORECASE)
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
@@ -30,7 +31,9 @@ class Answer:
 
     def __init__(self, response: "BaseHTTPResponse", watch: Watch, position: int) -> None:
         """Read `response`, whose body begins at byte `position` of a video."""
+        connection: Any = response.connection
         self._response = response
+        self._body: HTTPResponse = connection.received  # urllib3 would copy every byte once more
         self._watch = watch
         self._peeked = b""
         self._size = _LEAST_BYTES
@@ -50,24 +53,24 @@ class Answer:
 
         What has arrived before is in `view` then, as far as `position` says.
         """
-        while view and (piece := self._next(len(view))):
-            view[: len(piece)] = piece
-            view = view[len(piece) :]
-            self._watch.count(len(piece))
+        while view and (count := self._read(view)):
+            view = view[count:]
+            self._watch.count(count)
 
     def skip_to(self, position: int) -> None:
         """Read on to a position without keeping anything."""
-        while self.position < position and self._next(position - self.position):
+        scrap = memoryview(bytearray(_MOST_BYTES))
+        while self.position < position and self._read(scrap[: position - self.position]):
             pass
 
     def peek(self, size: int) -> bytes:
         """Return the first `size` bytes, or all that there are; they will be read again."""
-        head = b""
-        while len(head) < size and (piece := self._next(size - len(head))):
-            head += piece
-        self.position -= len(head)
-        self._peeked = head
-        return head
+        head, start = bytearray(size), self.position
+        while self._read(memoryview(head)[self.position - start :]):
+            pass
+        self._peeked = bytes(head[: self.position - start])
+        self.position = start
+        return self._peeked
 
     def header(self, name: str) -> str:
         """Return a header; empty where it is missing."""
@@ -95,35 +98,36 @@ class Answer:
         etag, date = self.header("ETag"), self.header("Last-Modified")
         return etag if _STRONG_ETAG.fullmatch(etag) else date if _DATE.fullmatch(date) else None
 
-    def _next(self, most: int) -> bytes:
-        """Return what has arrived, `most` bytes of it; nothing at the end of the body."""
+    def _read(self, view: memoryview) -> int:
+        """Read some bytes, and return how many; 0 where `view` is full or the body has ended."""
         if self._peeked:
-            piece, self._peeked = self._peeked[:most], self._peeked[most:]
+            count = min(len(self._peeked), len(view))
+            view[:count], self._peeked = self._peeked[:count], self._peeked[count:]
         else:
             started, self.is_broken = time.monotonic(), True
-            with transport():
-                piece = self._response.read(min(most, self._size))
-            is_fast, self.is_broken = time.monotonic() - started < _FAST_SECONDS, False
+            try:
+                count = self._body.readinto(view[: self._size])
+                if view and not count and self._body.length:
+                    raise HostTrouble("truncated", "The video host broke off before the end of what it announced.")
+                self.is_broken = False
+            except TROUBLES as error:
+                raise trouble_of(error) from None
+            finally:
+                if self.is_broken:
+                    self.close()
+                elif self._body.isclosed():
+                    self._response.release_conn()
+            is_fast = time.monotonic() - started < _FAST_SECONDS
             self._size = min(4 * self._size, _MOST_BYTES) if is_fast else _LEAST_BYTES
-        self.position += len(piece)
-        return piece
+        self.position += count
+        return count
 
 
-@contextmanager
-def transport() -> Iterator[None]:
-    """Turn what a network does into HostTrouble; the texts of those errors may quote the URL."""
-    try:
-        yield
-    except (HTTPError, OSError, HTTPException, UnicodeError) as error:
-        raise _trouble(error) from None
-
-
-def _trouble(error: Exception) -> HostTrouble:
+def trouble_of(error: Exception) -> HostTrouble:
+    """Return what one of TROUBLES is for a copy; it holds on to nothing, and its text does not quote the URL."""
     cause = next((nested for nested in error.args if isinstance(nested, Exception)), error)
     chain: BaseException | None = error
     while chain:  # urllib3's errors lead to themselves, and to all that was received
         chain.__traceback__ = None
         chain = chain.__context__
-    if isinstance(cause, IncompleteRead):
-        return HostTrouble("truncated", "The video host broke off before the end of what it announced.")
     return HostTrouble("connection_failed", f"The connection to the video host failed ({type(cause).__name__}).")

@@ -41,6 +41,9 @@ class Connection(HTTPConnection):
     Raises CopyInterrupted for a host without a public address, what `watch` raises, and urllib3's own errors.
     """
 
+    received: HTTPResponse
+    """The last answer, as http.client has it."""
+
     def __init__(self, *, target: str, allow_insecure: bool, watch: "Watch", **more: Any) -> None:  # noqa: ANN401 - urllib3's
         super().__init__(**more)
         self._target = target
@@ -53,7 +56,8 @@ class Connection(HTTPConnection):
 
     def response_class(self, sock: socket.socket, *how: Any, **more: Any) -> HTTPResponse:  # type: ignore[override]  # noqa: ANN401 - http.client's
         """Return an answer that is read through a wire, from its first line on."""
-        return receive(sock, self._patience, *how, **more)
+        self.received = receive(sock, self._patience, *how, **more)
+        return self.received
 
     def _patience(self, silent_seconds: float) -> float:
         self._watch.check()

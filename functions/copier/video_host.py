@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from copier.answer import Answer, transport
+from copier.answer import TROUBLES, Answer, trouble_of
 from copier.connection import pool_for
 from copier.video import KEY_REJECTED, HostRules, Video
 from copier.video_url import VideoUrl, check_url, redirected
@@ -16,7 +16,8 @@ from shared.errors import ConfigurationError, CopyInterrupted
 if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
-FIRST_RANGE_BYTES = 1024 * 1024
+RANGE_BYTES = 2 * 1024 * 1024
+"""A request costs a round trip, maybe to another continent, and the CPU of receiving 200 KB."""
 CONNECTIONS = 8
 """The most ranges that are received at once."""
 MAX_REDIRECTS = 3
@@ -54,7 +55,7 @@ class VideoHost:
 
     def open(self, *, in_ranges: bool) -> Video:
         """Follow redirects to a video and receive its beginning."""
-        asked = FIRST_RANGE_BYTES if in_ranges else None
+        asked = RANGE_BYTES if in_ranges else None
         video = self._patiently(lambda: self._follow(asked), lambda: 0)
         self._watch.total = video.total
         return video
@@ -132,7 +133,7 @@ class VideoHost:
         if url not in self._pools:
             insecure = self._rules.allow_insecure
             self._pools[url] = pool_for(url, CONNECTIONS, allow_insecure=insecure, watch=self._watch)
-        with transport():
+        try:
             response = self._pools[url].urlopen(
                 "GET",
                 "/",  # the connection knows the target, and logs and errors do not
@@ -143,6 +144,8 @@ class VideoHost:
                 preload_content=False,
                 decode_content=False,
             )
+        except TROUBLES as error:
+            raise trouble_of(error) from None
         return Answer(response, self._watch, position)
 
     def _patiently[T](self, action: Callable[[], T], progress: Callable[[], int]) -> T:

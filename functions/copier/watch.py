@@ -67,10 +67,10 @@ class Watch:
         left = self._deadline.left()
         if self._stopping.is_set():
             raise CopyInterrupted("stopped", "The copy was stopped.")
-        with self._lock:
+        if time.monotonic() - self._judged_at >= self.patience.window_seconds:
             self._judge(left)
-            if self._slow_windows >= _SLOW_WINDOWS:
-                raise OutOfTime("too_slow", "At its pace the video would not arrive before the Copier's time is over.")
+        if self._slow_windows >= _SLOW_WINDOWS:
+            raise OutOfTime("too_slow", "At its pace the video would not arrive before the Copier's time is over.")
         return left
 
     def count(self, received: int) -> None:
@@ -88,9 +88,11 @@ class Watch:
 
     def _judge(self, left: float) -> None:
         """Compare the pace since the last time with half of what is needed, since a pace varies."""
-        now = time.monotonic()
-        passed = now - self._judged_at
-        if passed >= self.patience.window_seconds:
+        with self._lock:
+            now = time.monotonic()
+            passed = now - self._judged_at
+            if passed < self.patience.window_seconds:
+                return  # another thread was faster
             needed: float = self.patience.least_bytes_per_second
             if self.total is not None:
                 needed = (self.total - self._received) / max(left, 1) / 2

@@ -130,9 +130,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut videos into parts and ranges so small that half a megabyte makes a multipart upload."""
     monkeypatch.setattr(parts, "PART_BYTES", 64 * KIB)
     monkeypatch.setattr(parts, "WHOLE_BYTES", 128 * KIB)
-    monkeypatch.setattr(parts, "LARGE_BYTES", 256 * KIB)
-    monkeypatch.setattr(parts, "LONG_RANGE_BYTES", 16 * KIB)
     monkeypatch.setattr(parts, "CONNECTION_BYTES", 8 * KIB)
     for module in (parts, video_host):
-        monkeypatch.setattr(module, "FIRST_RANGE_BYTES", 8 * KIB)
+        monkeypatch.setattr(module, "RANGE_BYTES", 8 * KIB)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)

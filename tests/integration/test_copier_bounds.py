@@ -12,6 +12,7 @@ from threading import Event, Lock
 import pytest
 
 from copier import parts as cutting
+from copier import video_host
 from infra.local.cometapi.footage import Synthetic
 from tests.integration.copying import KIB, CopyShop, shrink
 from tests.integration.strange_host import StrangeHost, say, serve
@@ -49,6 +50,11 @@ def hold(goes_on: Event) -> None:
 HOSTS = pytest.mark.parametrize("host", [serve(VIDEO), in_one_stream], ids=["in ranges", "in one stream"])
 
 
+def ask_for_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (cutting, video_host):
+        monkeypatch.setattr(module, "RANGE_BYTES", PART)
+
+
 def until_quiet(measure: Callable[[], int]) -> int:
     """Return a count once it has not grown for half a second."""
     seen, since = -1, time.monotonic()
@@ -64,7 +70,7 @@ def test_two_parts_are_uploaded_at_once(
     shop: CopyShop, monkeypatch: pytest.MonkeyPatch, host: Callable[[socket.socket, str], None]
 ) -> None:
     shrink(monkeypatch)
-    monkeypatch.setattr(cutting, "LONG_RANGE_BYTES", PART)
+    ask_for_parts(monkeypatch)
     uploading = Most()
     shop.before = {"UploadPart": lambda: uploading.stay(0.002)}
     with StrangeHost(host) as strange:
@@ -79,7 +85,7 @@ def test_a_bucket_that_hangs_stops_the_host_and_holds_few_parts(
 ) -> None:
     """Two are being uploaded, the next ones are received; the rest of the video is still where it was."""
     shrink(monkeypatch)
-    monkeypatch.setattr(cutting, "LONG_RANGE_BYTES", PART)
+    ask_for_parts(monkeypatch)
     goes_on = Event()
     shop.before = {"UploadPart": partial(hold, goes_on)}
     with StrangeHost(host) as strange, ThreadPoolExecutor(1) as copying:

@@ -26,7 +26,7 @@ from tests.simulation.world import DEADLINE_SECONDS, RETENTION_SECONDS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_SIZES = {"WHOLE_BYTES": 64, "PART_BYTES": 32, "LARGE_BYTES": 128, "FIRST_RANGE_BYTES": 24, "LONG_RANGE_BYTES": 32}
+_SIZES = {"WHOLE_BYTES": 64, "PART_BYTES": 32, "RANGE_BYTES": 24}
 """The Copier's sizes in bytes, so small that small videos come in several parts."""
 _MODULES = {"poller": poller, "copier": copier, "intake": intake, "announcer": announcer}
 _MAKERS = {role: "_worker" if role == "poller" else "_tools" for role in RUNS}
@@ -125,7 +125,7 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
         "copier.video_host": {
             **time,
             "pool_for": video_host.pool_for(world),
-            "FIRST_RANGE_BYTES": _SIZES["FIRST_RANGE_BYTES"],
+            "RANGE_BYTES": _SIZES["RANGE_BYTES"],
         },
         "copier.video_bucket": {"in_time": partial(_in_time, world)},
         "copier.parts": {**pools, **_SIZES},

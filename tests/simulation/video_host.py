@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from urllib3.exceptions import IncompleteRead, ProtocolError
+from urllib3.exceptions import ProtocolError
 
 from tests.simulation.renders import Kind, Render
 
@@ -28,7 +29,7 @@ class Fault:
 
 
 class Response:
-    """One answer, as urllib3 gives it."""
+    """One answer, as urllib3 gives it, and its body, as http.client has it."""
 
     chunked = False
 
@@ -41,18 +42,20 @@ class Response:
         self._fault = fault
         if fault and fault.is_silent and status == 200:
             self.length_remaining = None  # HTTP/1.0: the body ends where the connection does, whatever the reason
+        self.length = self.length_remaining
+        self.connection = SimpleNamespace(received=self)
 
-    def read(self, most: int) -> bytes:
-        stop = len(self._body)
-        if self._fault:
-            stop = min(self._fault.breaks_at, stop)
-            if self._position >= stop and self.length_remaining is not None:
-                raise ProtocolError("Connection broken", IncompleteRead(self._position, stop))
-        part = self._body[self._position : min(stop, self._position + most)]
+    def readinto(self, view: memoryview) -> int:
+        stop = min(self._fault.breaks_at, len(self._body)) if self._fault else len(self._body)
+        part = self._body[self._position : min(stop, self._position + len(view))]
+        view[: len(part)] = part
         self._position += len(part)
-        return part
+        if self.length is not None:
+            self.length -= len(part)
+        return len(part)
 
-    read1 = read
+    def isclosed(self) -> bool:
+        return False
 
     def close(self) -> None:
         self._position = len(self._body)

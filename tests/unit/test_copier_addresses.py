@@ -163,7 +163,8 @@ def test_no_proxy_is_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answer(**headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    response: Any = SimpleNamespace(status=206, length_remaining=None, headers=named, chunked=False)
+    connection = SimpleNamespace(received=None)
+    response: Any = SimpleNamespace(status=206, length_remaining=None, headers=named, connection=connection)
     return Answer(response, UNASKED, 0)
 
 
