@@ -21,7 +21,7 @@ _TOGETHER = {
     "runbook": ("test_runbook",),
     "main": ("test_main_job", "test_queues", "test_conformance"),
     "trouble": ("test_faults", "test_kills", "test_permissions", "test_smoke"),
-    "everyday": ("test_readme", "test_upgrades"),
+    "everyday": ("test_readme", "test_upgrades", "test_first_edition"),
     "tools": ("test_artifact", "test_gallery", "test_ministack"),
 }
 _GROUPS = {f"tests/e2e/{name}.py": group for group, names in _TOGETHER.items() for name in names}

@@ -43,7 +43,13 @@ FUNCTIONS = of_type("AWS::Serverless::Function")
 
 
 def table_schema() -> dict[str, Any]:
-    """Return the CreateTable parameters of the tasks table, but its name."""
+    """Return the CreateTable parameters of the tasks table, but its name, with all that a parameter can leave out."""
     wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     properties = RESOURCES["TasksTable"]["Properties"]
-    return {name: properties[name] for name in wanted}
+    return {name: _with_all(properties[name]) for name in wanted}
+
+
+def _with_all(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_all(inner) for inner in value]
+    return value["If"][1] if isinstance(value, dict) and "If" in value else value

@@ -5,6 +5,7 @@
 * EventBridge Scheduler puts the minute that is to be served in place of <aws.scheduler.scheduled-time>.
 * An alarm on metric math is kept, by the first of its metrics: MiniStack would refuse the whole template. Nothing here
   judges it.
+* CloudFormation refuses to change an index of a table in place, and to make or delete two in one update.
 * A stream goes on from the first record that a function reported as failed.
 * A process that is at work lives on when its function changes, or when another process of it dies.
 * The processes of a function share one copy of its code, where MiniStack unpacks 4,000 files for each.
@@ -34,6 +35,7 @@ type JSON = dict[str, Any]
 
 NUMBERS = ("BatchSize", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "ParallelizationFactor")
 BOOLEANS = ("Enabled", "BisectBatchOnFunctionError")
+INDEXES = "GlobalSecondaryIndexes"
 SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
@@ -62,6 +64,22 @@ def correct_types() -> None:
     mapping["update"] = lambda physical_id, old, new, stack: update(physical_id, typed(old), typed(new), stack)
 
 
+def refuse_changed_indexes() -> None:
+    """Refuse what CloudFormation refuses, in its words."""
+    table = HANDLERS["AWS::DynamoDB::Table"]
+    update = table["update"]
+
+    def update_as_aws(physical_id: str, old: JSON, new: JSON, *others: object, **more: object) -> object:
+        before, after = ({index["IndexName"]: index for index in it.get(INDEXES, ())} for it in (old, new))
+        if any(before[name] != after[name] for name in before.keys() & after.keys()):
+            raise ValueError("Cannot update GSI's properties. You can create a new GSI with a different name.")
+        if len(before.keys() ^ after.keys()) > 1:
+            raise ValueError("Cannot perform more than one GSI creation or deletion in a single update")
+        return update(physical_id, old, new, *others, **more)
+
+    table["update"] = update_as_aws
+
+
 def one_metric(properties: JSON) -> JSON:
     """Return an alarm's properties with the first metric of an expression in the expression's place."""
     stats = [metric["MetricStat"] for metric in properties.get("Metrics", ()) if "MetricStat" in metric]
@@ -76,8 +94,8 @@ def keep_metric_math() -> None:
     alarm = HANDLERS["AWS::CloudWatch::Alarm"]
     create, update = alarm["create"], alarm["update"]
     alarm["create"] = lambda logical_id, new, stack: create(logical_id, one_metric(new), stack)
-    alarm["update"] = lambda physical_id, old, new, stack, **more: update(
-        physical_id, one_metric(old), one_metric(new), stack, **more
+    alarm["update"] = lambda physical_id, old, new, *others: update(
+        physical_id, one_metric(old), one_metric(new), *others
     )
 
 
@@ -178,6 +196,7 @@ def share_code() -> None:
 if __name__ == "__main__":
     correct_types()
     keep_metric_math()
+    refuse_changed_indexes()
     correct_scheduled_time()
     correct_partial_failures()
     spare_working_processes()

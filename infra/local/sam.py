@@ -99,7 +99,7 @@ def _environment(endpoint: str | None) -> dict[str, str]:
 def _fingerprint(project: Project) -> str:
     digest = hashlib.sha256()
     for file in project.files():
-        digest.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
+        digest.update(f"{file.relative_to(project.folder)}\0{file.stat().st_size}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

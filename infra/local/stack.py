@@ -100,9 +100,9 @@ class LocalStack:
         """Deploy the built `template`, `parameters` on top of those in the options, and read the stack's outputs."""
         self.outputs |= self._deploy(template, STACK_NAME, self._parameters() | parameters)
 
-    def deploy_second(self, template: Path, name: str) -> dict[str, str]:
+    def deploy_second(self, template: Path, name: str, **parameters: str) -> dict[str, str]:
         """Deploy the built `template` as another stack beside this one, and return its outputs."""
-        return self._deploy(template, name, self._parameters())
+        return self._deploy(template, name, self._parameters() | parameters)
 
     def deploy_consumer(self) -> None:
         """Build and deploy the example consumer of the videos; its outputs join the stack's."""

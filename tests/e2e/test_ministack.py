@@ -21,6 +21,7 @@ TEMPLATE = """
 Parameters:
   Bound: {Type: Number, Default: 3}
   Active: {Type: String, Default: "false"}
+  Projected: {Type: String, Default: KEYS_ONLY}
 Resources:
   Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {}}}
   Queue: {Type: AWS::SQS::Queue}
@@ -31,6 +32,10 @@ Resources:
       AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
       KeySchema: [{AttributeName: id, KeyType: HASH}]
       StreamSpecification: {StreamViewType: NEW_IMAGE}
+      GlobalSecondaryIndexes:
+        - IndexName: index
+          KeySchema: [{AttributeName: id, KeyType: HASH}]
+          Projection: {ProjectionType: !Ref Projected}
   Function:
     Type: AWS::Lambda::Function
     Properties:
@@ -185,3 +190,14 @@ def test_the_code_of_a_process(deployed: Deployed, corrected: bool) -> None:  # 
     deployed.work(0)
     codes = eventually(lambda: [*deployed.folder.glob("tmpdir/ministack-lambda-*/code")])
     assert [code.is_symlink() for code in codes] == [corrected] * len(codes)
+
+
+def test_an_index_that_changes(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
+    aws, changed = deployed.aws.cloudformation, {"ParameterKey": "Projected", "ParameterValue": "ALL"}
+    aws.update_stack(StackName="mistakes", UsePreviousTemplate=True, Parameters=[changed])  # type: ignore[list-item]
+    status = eventually(lambda: _settled(aws.describe_stacks(StackName="mistakes")["Stacks"][0]["StackStatus"]))
+    assert status == ("UPDATE_ROLLBACK_COMPLETE" if corrected else "UPDATE_COMPLETE")
+
+
+def _settled(status: str) -> str:
+    return status if status.startswith("UPDATE") and status.endswith("_COMPLETE") else ""

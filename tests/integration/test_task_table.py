@@ -12,7 +12,7 @@ from shared.task import POLLED_ATTRIBUTES, Change, Task
 from shared.task_table import Segment, TaskTable
 from tests.integration.conftest import TABLE
 from tests.simulation.conformance import EXPECTATIONS
-from tests.template import RESOURCES
+from tests.template import table_schema
 
 ITEM: dict[str, Any] = {
     "task_id": "t",
@@ -115,7 +115,7 @@ def test_shares_of_the_index_hold_each_pending_task_once_and_no_ended_one(table:
 
 
 def test_the_index_holds_what_the_poller_compares_and_nothing_of_its_owners(table: TaskTable) -> None:
-    (index,) = RESOURCES["TasksTable"]["Properties"]["GlobalSecondaryIndexes"]
+    (index,) = table_schema()["GlobalSecondaryIndexes"]
     projection = index["Projection"]
     keys = {key["AttributeName"] for key in index["KeySchema"]}
     assert projection["ProjectionType"] == "INCLUDE"
