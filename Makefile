@@ -34,12 +34,18 @@ help: ## Show this list
 
 $(UV): infra/local/requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("seedance-poller needs Python 3.11 or newer to set itself up; set PYTHON=") if sys.version_info < (3, 11) else None'
+	@echo 'Installing tools into .venv and .tools: up to 220 MB to download, once …' >&2
 	@$(PYTHON) -m venv --clear .tools/uv
 	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/installed: tests/requirements.txt | $(UV)
 	@$(UV) venv --quiet --clear --python 3.13 .venv
+	@$(UV) pip install --quiet --require-hashes --python .venv -r $<
+	@touch $@
+
+# Only the tests and the benchmarks draw.
+.venv/plots: infra/local/requirements/plots.txt .venv/installed
 	@$(UV) pip install --quiet --require-hashes --python .venv -r $<
 	@touch $@
 
@@ -112,7 +118,7 @@ check: .venv/installed .tools/sam/installed .tools/checkov/installed .tools/king
 format: .venv/installed ## Format the code and mend what lint can mend
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format --quiet .
 
-test: setup ## Every test, side by side: unit, integration, model, simulation, and the deployed stack
+test: setup .venv/plots ## Every test, side by side: unit, integration, model, simulation, and the deployed stack
 	@.venv/bin/pytest -n 6
 
 simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
@@ -121,13 +127,14 @@ simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
 mutate: .venv/installed ## Test the tests: mutate the parser and the lifecycle
 	@.venv/bin/python -m tests.mutation
 
-bench: setup .tools/servers/installed ## Measure everything, in ratios, and bring the pages up to date (25 minutes)
+bench: setup .venv/plots .tools/servers/installed ## Measure everything, in ratios, and bring the pages up to date (25 minutes)
 	@.venv/bin/python -m tests.benchmarks
 
 lock: $(UV) ## Pin all packages anew, by version and hash
 	@compile='$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.13'; \
 	$$compile pyproject.toml -o functions/requirements.txt && \
 	$$compile pyproject.toml --group dev -o tests/requirements.txt && \
+	$$compile --group plots --constraints tests/requirements.txt -o infra/local/requirements/plots.txt && \
 	for group in sam ministack microburst awscli checkov kingfisher cyclonedx servers uv; do $$compile --group $$group -o infra/local/requirements/$$group.txt || exit; done
 
 # --- Run it on AWS ---

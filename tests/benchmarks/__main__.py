@@ -18,6 +18,7 @@ from tests.benchmarks import (
     dollars,
     first_round,
     notice_time,
+    plots,
     polls_a_minute,
     power,
     readme,
@@ -58,6 +59,7 @@ def main() -> None:
             _answer(name, console)
     results = load()
     readme.write(results)
+    plots.write(results)
     _tell_goals(console, results)
 
 

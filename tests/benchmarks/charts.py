@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from tests.benchmarks.plots import Bar, Chart, Kind, Panel
+from tests.benchmarks.chart import Bar, Chart, Kind, Panel
 from tests.benchmarks.report import shown
 
 type Found = Mapping[str, Any]

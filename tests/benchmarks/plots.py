@@ -2,14 +2,15 @@
 
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from tests.benchmarks.chart import FOLDER, THEMES, Chart, Kind, Panel, Theme
+from tests.benchmarks.charts import charts
+from tests.benchmarks.report import Results
 
 _WIDTH: Final = 8.6  # inches: what a page on GitHub has room for
 _BAR_HEIGHT: Final = 0.31
@@ -28,58 +29,25 @@ _STYLE: Final[Any] = {
 }
 
 
-class Kind(Enum):
-    """Who a bar belongs to."""
-
-    OURS = "ours"
-    PEER = "peer"
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar; `said` stands at its end, its value and ratio."""
-
-    label: str
-    value: float
-    said: str
-    kind: Kind = Kind.PEER
+def write(results: Results) -> None:
+    """Draw every plot anew, and remove what nothing draws any more."""
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.svg"):
+        old.unlink()
+    for name, document in _plots(results).items():
+        (FOLDER / name).write_text(document)
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Bars with one scale, which begins at zero; `limit` is drawn as a line."""
-
-    title: str
-    bars: Sequence[Bar]
-    limit: float | None = None
-    limit_said: str = ""
+def outdated(results: Results) -> list[str]:
+    """Name the plots that do not show what the results say."""
+    wanted, there = _plots(results), {path.name: path.read_text() for path in FOLDER.glob("*.svg")}
+    return sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Panels under the finding in words; lying bars, or standing ones beside each other."""
-
-    headline: str
-    panels: Sequence[Panel]
-    stands: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Theme:
-    """Colours for one background."""
-
-    suffix: str
-    ours: str
-    peer: str
-    text: str
-    muted: str
-    limit: str
-
-
-THEMES: Final = (
-    Theme("light", "#0969da", "#c4cad1", "#1f2328", "#59636e", "#cf222e"),
-    Theme("dark", "#4493f8", "#4d5560", "#f0f6fc", "#9198a1", "#ff7b72"),
-)
+def _plots(results: Results) -> dict[str, str]:
+    return {
+        f"{name}.{theme.suffix}.svg": draw(chart, theme) for name, chart in charts(results).items() for theme in THEMES
+    }
 
 
 def draw(chart: Chart, theme: Theme) -> str:

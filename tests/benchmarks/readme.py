@@ -1,18 +1,17 @@
-"""The page of measurements, the README's block, and the plots, made from results.json; a test holds them to it."""
+"""The page of measurements and the README's block, made from results.json; a test holds them to it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from infra.local.ministack import ROOT
+from tests.benchmarks.chart import FOLDER, THEMES
 from tests.benchmarks.charts import charts
-from tests.benchmarks.plots import THEMES, draw
 from tests.benchmarks.report import Goal, Results, goals_of, shown
 from tests.benchmarks.summary import LANGUAGES, headline, table
 
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 PAGE = Path(__file__).with_name("README.md")
-PLOTS = Path(__file__).with_name("plots")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 SHOWN = "dollars_hour"
 """The plot that the README has."""
@@ -39,32 +38,17 @@ says so), and everything that they talk to is outside of it, over TLS with a cer
 
 
 def write(results: Results) -> None:
-    """Bring the pages and the plots up to date; raises ValueError where a README lacks its markers."""
+    """Bring the pages up to date; raises ValueError where a README lacks its markers."""
     PAGE.write_text(_page(results))
     for language, readme in READMES.items():
         readme.write_text(_filled(readme, results, language))
-    PLOTS.mkdir(exist_ok=True)
-    for old in PLOTS.glob("*.svg"):
-        old.unlink()
-    for name, document in plots(results).items():
-        (PLOTS / name).write_text(document)
 
 
 def outdated(results: Results) -> list[str]:
     """Name the files that do not say what the results say."""
     wanted = {PAGE: _page(results)}
     wanted |= {readme: _filled(readme, results, language) for language, readme in READMES.items()}
-    wanted |= {PLOTS / name: document for name, document in plots(results).items()}
-    kept = {PAGE, *READMES.values(), *PLOTS.glob("*.svg")}
-    wrong = [path for path in wanted if not path.exists() or path.read_text() != wanted[path]]
-    return sorted(path.name for path in (*wrong, *(kept - wanted.keys())))
-
-
-def plots(results: Results) -> dict[str, str]:
-    """Return every plot by the name of its file."""
-    return {
-        f"{name}.{theme.suffix}.svg": draw(chart, theme) for name, chart in charts(results).items() for theme in THEMES
-    }
+    return sorted(path.name for path in wanted if not path.exists() or path.read_text() != wanted[path])
 
 
 def _page(results: Results) -> str:
@@ -148,4 +132,4 @@ def _summary(results: Results, language: str) -> Iterator[str]:
     yield from table(results, language)
     if SHOWN in results:
         said = headline(results)[LANGUAGES.index(language)]
-        yield from ("", _picture(SHOWN, said, PLOTS.relative_to(ROOT).as_posix()))
+        yield from ("", _picture(SHOWN, said, FOLDER.relative_to(ROOT).as_posix()))
