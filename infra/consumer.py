@@ -35,14 +35,16 @@ def _deploy(target: Target, name: str) -> int:
     bucket = target.outputs["VideosBucketName"]
     if (other := _bucket_of(target, name)) not in {None, bucket}:
         raise TroubleError(f"The stack {name} is told of the videos in {other}; say CONSUMER=name for a second one.")
-    if status := run_sam("build", folder=CONSUMER.folder, target=target):
+    if status := run_sam("build", folder=CONSUMER.folder, target=target, is_quiet=True):
         return status
     overrides = ("--parameter-overrides", f"VideosBucketName={bucket}")
-    arguments = ("deploy", "--stack-name", name, "--s3-prefix", name, "--no-confirm-changeset", *overrides)
-    if status := run_sam(*arguments, "--no-fail-on-empty-changeset", folder=CONSUMER.folder, target=target):
+    unasked = ("--no-confirm-changeset", "--no-fail-on-empty-changeset")
+    arguments = ("deploy", "--stack-name", name, "--s3-prefix", name, *unasked, *overrides)
+    if status := run_sam(*arguments, folder=CONSUMER.folder, target=target, is_quiet=True):
         return status
     remark(
-        "\n`make arrivals` shows each video as it arrives. On AWS it takes minutes until the first ones are told of."
+        f"Stack {name} is told of each video in {bucket}; `make arrivals` shows them as they arrive. On AWS it takes "
+        "minutes until the first ones are told of."
     )
     return 0
 
@@ -56,6 +58,8 @@ def _arrivals(target: Target, options: argparse.Namespace) -> int:
     settings = target.functions.get_function_configuration(FunctionName=function)
     group = settings.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}")
     told: dict[str, Mapping[str, Any]] = {}
+    if not options.json and sys.stdout.isatty():
+        remark("The videos of the last hour, and each new one, as the example is told of it; Ctrl-C ends:")
     with suppress(KeyboardInterrupt):  # how everybody ends it
         while True:
             new = {event: video for event, video in _heard(target, group) if event not in told}

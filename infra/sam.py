@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from infra.command import remark
 from infra.local.aws import without_aws
 from infra.local.ministack import ROOT
 from infra.local.sam import SAM
@@ -47,9 +48,20 @@ def parameters(words: Sequence[str], template: Path = TEMPLATE) -> dict[str, str
     return found
 
 
-def run_sam(*arguments: str | Path, folder: Path = ROOT, target: Target | None = None) -> int:
-    """Run sam in the foreground, with this terminal, on the AWS of `target` or of the shell; returns its status."""
-    return subprocess.run([SAM, *arguments], cwd=folder, env=_environment(target), check=False).returncode  # noqa: S603 - no shell
+def run_sam(*arguments: str | Path, folder: Path = ROOT, target: Target | None = None, is_quiet: bool = False) -> int:
+    """Run sam with this terminal, on the AWS of `target` or of the shell; returns its status.
+
+    Where `is_quiet`, nobody is asked, and what it says is printed only where it fails.
+    """
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    if is_quiet:
+        remark(f"sam {arguments[0]} …")
+    done = subprocess.run(  # noqa: S603 - no shell
+        [SAM, *arguments], cwd=folder, env=_environment(target), check=False, text=True, **(quiet if is_quiet else {})
+    )
+    if is_quiet and done.returncode:
+        remark(done.stdout)
+    return done.returncode
 
 
 def _environment(target: Target | None) -> Mapping[str, str]:

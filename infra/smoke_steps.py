@@ -125,7 +125,10 @@ class Steps:
         return failed("cometapi", words, "See `PollerFailing` in infra/README.md.")
 
     def _overwrite(self) -> Check:
-        """Copy once more, and write there oneself: neither may change the object."""
+        """Copy once more, and write there oneself: neither may change the object.
+
+        A task of its own that ends as key_taken would prove the same, and ring CopiesFailed.
+        """
         before = self.tasks.head()
         self.tasks.send_copy()
         item = self.tasks.item("copy", _is_settled)

@@ -55,8 +55,8 @@ class SmokeTasks:
 
     @property
     def key(self) -> str:
-        """Where the copied video goes."""
-        return f"{FOLDER}{self.id('copy')}.mp4"
+        """Where the copied video goes; consumers that listen for .mp4 do not hear of it."""
+        return f"{FOLDER}{self.id('copy')}"
 
     def put_bad(self) -> None:
         """Insert an item as a user would, with an s3_key that is none."""
@@ -141,7 +141,7 @@ class SmokeTasks:
 
     def _source(self) -> str:
         """Put a small video into the bucket and return a signed URL of it: a host that every Copier reaches."""
-        key, bucket = f"{FOLDER}{self.traces.run}-source.mp4", self.stack.output("VideosBucketName")
+        key, bucket = f"{FOLDER}{self.traces.run}-source", self.stack.output("VideosBucketName")
         self._to_remove(key)
         self.stack.target.s3.put_object(Bucket=bucket, Key=key, Body=VIDEO, ContentType="video/mp4")
         return signer(self.stack.target)(key)

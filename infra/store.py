@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
 
-from shared.task import RETRY
+from shared.task import RETRY, Status
 from shared.task_table import PENDING_INDEX, read_item
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import KeysAndAttributesOutputTypeDef, KeysAndAttributesTypeDef
 
 _KEYS_A_REQUEST = 100
+_NOT_AT_WORK = "attribute_exists(task_id) AND attribute_not_exists(pending_since) AND NOT #status = :stored"
 _NOT_ENDED = "attribute_exists(task_id) AND (attribute_not_exists(ended_at) OR #status = :retry)"
 _serialize = TypeSerializer().serialize
 
@@ -28,6 +29,7 @@ class Outcome(Enum):
     ABSENT = "not in the table"
     PENDING = "still pending"
     ENDED = "ended before"
+    STORED = "its video is stored; where the object is gone, feed it with AGAIN=1"
 
 
 class TaskStore:
@@ -54,19 +56,22 @@ class TaskStore:
         return True
 
     def retry(self, task_id: str) -> Outcome:
-        """Ask for a task again that has ended, or that Intake has never seen."""
+        """Ask for a task again that has ended without a video, or that Intake has never seen."""
         try:
             self._dynamodb.update_item(
                 TableName=self.table,
                 Key=_key(task_id),
                 UpdateExpression="SET #status = :retry",
-                ConditionExpression="attribute_exists(task_id) AND attribute_not_exists(pending_since)",
+                ConditionExpression=_NOT_AT_WORK,
                 ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":retry": {"S": RETRY}},
+                ExpressionAttributeValues={":retry": {"S": RETRY}, ":stored": {"S": Status.SUCCESS}},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException as error:
-            return Outcome.PENDING if error.response.get("Item") else Outcome.ABSENT
+            item: Any = error.response.get("Item")
+            if not item:
+                return Outcome.ABSENT
+            return Outcome.PENDING if "pending_since" in item else Outcome.STORED
         return Outcome.DONE
 
     def cancel(self, task_id: str) -> Outcome:

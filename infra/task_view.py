@@ -17,6 +17,7 @@ from infra.states import INSERTED
 from shared.task import RETRY
 
 WIDE = 120
+_DAYS_FROM_HOURS = 48
 NARROW_ID = 13
 STYLES = {"stored": "green", "pending": "cyan", "ended without a video": "red"}
 _TOKENS = ("total_tokens", "completion_tokens")
@@ -130,9 +131,11 @@ def task_table(rows: Sequence[TaskRow], width: int, height: int, now: float) -> 
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: 1:05, or 7 h 02."""
+    """Return a time as people say it: 1:05, 7 h 02, or 29 d 23."""
     minutes, seconds = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _DAYS_FROM_HOURS:
+        return f"{hours // 24} d {hours % 24:02}"
     return f"{hours} h {minutes:02}" if hours else f"{minutes}:{seconds:02}"
 
 

@@ -9,22 +9,24 @@ from infra.local import sam
 from infra.local.process import ProgramError, orderly_exit
 from infra.local.running import ENVIRONMENT, FOLDER, RECORD, RunningStack
 from infra.local.stack import STACK_NAME, LocalStack, Options, local_parameters
+from infra.sam import parameters
+from infra.trouble import TroubleError
 
 
 def main() -> int:
     """Start the local stack, or deploy to the one that is up, and say how to play with it; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.up", description=__doc__)
     parser.add_argument("parameters", nargs="*", metavar="Name=value", help="parameters of template.yaml")
-    parameters = dict(text.partition("=")[::2] for text in parser.parse_args().parameters)
+    words = parser.parse_args().parameters
     FOLDER.parent.mkdir(exist_ok=True)
     with (FOLDER.parent / "up.lock").open("w") as lock, orderly_exit():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            running = _up(parameters)
+            running = _up(parameters(words))
         except BlockingIOError:
             print("Another `make up` is starting the stack at this moment.", file=sys.stderr)
             return 1
-        except ProgramError as error:
+        except (ProgramError, TroubleError) as error:
             print(error, file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -34,16 +36,16 @@ def main() -> int:
     return 0
 
 
-def _up(parameters: dict[str, str]) -> RunningStack:
+def _up(given: dict[str, str]) -> RunningStack:
     running = RunningStack.recorded()
     if running and all(program.running for program in running.programs):
         _say("The local stack is up; deploying to it")
-        values = local_parameters(running.cometapi_url) | parameters
+        values = local_parameters(running.cometapi_url) | given
         sam.deploy(sam.build(), running.aws_url, values, FOLDER / f"{STACK_NAME}.log")
         return running
     if running:
         running.stop()
-    stack = LocalStack(Options(parameters=parameters), folder=FOLDER, say=_say)
+    stack = LocalStack(Options(parameters=given), folder=FOLDER, say=_say)
     try:
         stack.start()
         running = RunningStack.of(stack)

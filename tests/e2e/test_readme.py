@@ -96,7 +96,8 @@ def test_the_consumers_of_the_readme_hear_of_a_video(stack: "LocalStack", typed:
 def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], tmp_path: Path) -> None:
     tasks, stored = Tasks(stack), min(typed)
     ids = dict.fromkeys(COMMANDS.values(), stored) | {
-        "cancel": tasks.put({"task_id": stack.cometapi.create(render_seconds=600)})
+        "cancel": tasks.put({"task_id": stack.cometapi.create(render_seconds=600)}),
+        "retry": tasks.put({"task_id": stack.cometapi.create(), "status": "EXPIRED", "ended_at": 1}),
     }
     tasks.wait_for("pending_since", [ids["cancel"]], PATIENCE_SECONDS)
     # Without a terminal `make watch` would go on for ever.
@@ -112,7 +113,7 @@ def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], 
     assert said["retry"] == "1 task asked for again\n"
     assert said["cancel"] == "1 task cancelled\n"
     assert not tasks.get(ids["cancel"])
-    tasks.wait_until(lambda item: item["status"] == "SUCCESS", "not stored", [stored], PATIENCE_SECONDS)
+    tasks.wait_until(lambda item: item["status"] == "SUCCESS", "not stored", [ids["retry"]], PATIENCE_SECONDS)
 
 
 def eventually[T](find: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:

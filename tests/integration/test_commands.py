@@ -166,16 +166,18 @@ def test_a_file_that_is_not_there(shell: Shell) -> None:
 
 
 def test_retrying_by_id(shell: Shell) -> None:
-    shell.put({"a": FAILED, "b": WAITING, "c": {}})
-    status, out, _ = shell(tasks.main, "retry", "--task", "a, b c x")
+    shell.put({"a": FAILED, "b": WAITING, "c": {}, "d": STORED})
+    status, out, _ = shell(tasks.main, "retry", "--task", "a, b c d x")
     assert status == 0
     assert out == (
         "2 tasks asked for again\n1 task left alone, not in the table: x\n1 task left alone, still pending: b\n"
+        "1 task left alone, its video is stored; where the object is gone, feed it with AGAIN=1: d\n"
     )
     assert {task_id: item.get("status") for task_id, item in shell.items().items()} == {
         "a": "RETRY",
         "b": "IN_PROGRESS",
         "c": "RETRY",
+        "d": "SUCCESS",
     }
 
 

@@ -130,7 +130,10 @@ def test_the_screenshot_is_an_svg_of_what_is_shown() -> None:
     assert 'url("http' not in picture
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(-5, "0:00"), (65, "1:05"), (3599.9, "59:59"), (25320, "7 h 02")])
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "0:00"), (65, "1:05"), (3599.9, "59:59"), (25320, "7 h 02"), (172799, "47 h 59"), (2591999, "29 d 23")],
+)
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 

@@ -16,6 +16,7 @@ from botocore.stub import Stubber
 
 from infra import consumer, deploy, feed, sam, target, tasks, watch
 from infra.command import run
+from infra.local import up
 from infra.local.aws import LocalAws
 from infra.local.running import NothingRunningError, RunningStack
 from infra.target import Target, region
@@ -244,6 +245,27 @@ def test_parameters_that_it_lacks(word: str, said: str) -> None:
     with pytest.raises(TroubleError) as caught:
         sam.parameters([word])
     assert str(caught.value).startswith(said)
+
+
+def test_the_local_stack_takes_no_other_parameters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(up, "FOLDER", tmp_path / "up")
+    monkeypatch.setattr(sys, "argv", ["up", "PollInterval=5"])
+    assert up.main() == 1
+    assert "Did you mean PollIntervalSeconds?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "said"), [(0, "sam 0 …\n"), (3, "sam 3 …\nthe whole story\n\n")])
+def test_a_quiet_sam_speaks_where_it_fails(
+    status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program = tmp_path / "sam"
+    program.write_text("#!/bin/sh\necho the whole story\nexit $1\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sam, "SAM", program)
+    assert sam.run_sam(str(status), is_quiet=True) == status
+    assert capsys.readouterr() == ("", said)
 
 
 class Account:
