@@ -19,8 +19,8 @@ settings.load_profile("patient")
 
 _TOGETHER = {
     "runbook": ("test_runbook",),
-    "main": ("test_main_job", "test_queues", "test_conformance"),
-    "trouble": ("test_faults", "test_kills", "test_permissions", "test_smoke"),
+    "main": ("test_certainty", "test_silence", "test_readers", "test_main_job", "test_queues", "test_conformance"),
+    "trouble": ("test_faults", "test_kills", "test_permissions", "test_smoke", "test_announcements"),
     "everyday": ("test_readme", "test_upgrades", "test_first_edition"),
     "tools": ("test_artifact", "test_gallery", "test_ministack"),
 }

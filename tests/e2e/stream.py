@@ -1,10 +1,12 @@
 """The stream of the tasks table, and what a failure destination is sent when a reader of it gives a record up."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from infra.local.stack import LocalStack
+from shared.task_table import read_item
 
 
 class Stream:
@@ -21,6 +23,14 @@ class Stream:
     def number_of(self, task_id: str) -> str:
         """Return the sequence number of the first record of a task."""
         return next(str(r["SequenceNumber"]) for r in self._records() if r["Keys"]["task_id"]["S"] == task_id)
+
+    def images(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every item as it was after each of its changes, oldest first, by task id."""
+        images = defaultdict(list)
+        for record in self._records():
+            if "NewImage" in record:
+                images[record["Keys"]["task_id"]["S"]].append(read_item(record["NewImage"]))
+        return images
 
     def failure(self, function_arn: str, number: str) -> str:
         """Return what Lambda's failure destination is sent of one record; the record itself is not in it."""

@@ -43,6 +43,18 @@ class Tasks:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         return {item["task_id"]: item for page in pages for item in map(read_item, page["Items"])}
 
+    def change(self, task_id: str, **attributes: Any) -> None:
+        """Set attributes of an item that is there; with the times that are noted on it, a test lets time pass."""
+        serialize = TypeSerializer().serialize
+        self._dynamodb.update_item(
+            TableName=self._table,
+            Key={"task_id": {"S": task_id}},
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
+            ConditionExpression="attribute_exists(task_id)",
+            ExpressionAttributeNames={f"#{name}": name for name in attributes},
+            ExpressionAttributeValues={f":{name}": serialize(value) for name, value in attributes.items()},
+        )
+
     def end_lease(self, item: Item) -> None:
         """Let a lease end now, though it lasts for longer than a test may.
 
