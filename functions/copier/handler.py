@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from copier.connection import trusted_authorities
 from copier.copy import Copier
 from copier.video import HostRules
-from copier.video_bucket import S3_CONFIG, StoredVideo, VideoBucket
+from copier.video_bucket import S3_CONFIG, VideoBucket
 from copier.video_host import Source
 from copier.watch import Deadline
 from shared.api_key import ApiKey, ssm_api_key
@@ -27,8 +27,8 @@ from shared.errors import BadMessage, ConfigurationError, CopyInterrupted, Video
 from shared.lifecycle import Limits, begin_copy, close, interrupt_copy, refuse_copy
 from shared.queues import CopyMessage, draw_lease, sqs_messages
 from shared.settings import CopierSettings
-from shared.task import Change, Task
-from shared.task_table import TaskTable
+from shared.task import Change, Item, Status, Task
+from shared.task_table import TaskTable, is_too_large
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -69,7 +69,9 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
             logger.error("message dropped: %s", error, message_id=message_id)  # noqa: TRY400 - it says it all
         except (ConfigurationError, BotoCoreError, ClientError) as error:
             _count("ConfigurationErrors" if isinstance(error, ConfigurationError) else "TableErrors")
-            logger.error("nothing was copied, the message comes back: %s", cause_of(error))  # noqa: TRY400 - see above
+            if not isinstance(error, ConfigurationError) and is_too_large(error):
+                _count("ItemsTooLarge")
+            logger.error("task not settled, the message comes back: %s", cause_of(error))  # noqa: TRY400 - see above
             failed.append({"itemIdentifier": message_id})
     return {"batchItemFailures": failed}
 
@@ -85,8 +87,11 @@ def settle(tools: Tools, message: CopyMessage, seconds: float) -> None:
     if not tools.table.write(begun):
         logger.info("nothing to copy: another message was faster")
         return
-    if not tools.table.write(_outcome(tools, task.after(begun), message, Deadline(seconds - _SECONDS_TO_FINISH))):
+    outcome = _outcome(tools, task.after(begun), message, Deadline(seconds - _SECONDS_TO_FINISH))
+    if not tools.table.write(outcome):
         logger.info("the task was cancelled or replaced meanwhile; it is left as it is")
+        return
+    _measure(task, outcome.set)
 
 
 def _outcome(tools: Tools, task: Task, message: CopyMessage, deadline: Deadline) -> Change:
@@ -95,33 +100,34 @@ def _outcome(tools: Tools, task: Task, message: CopyMessage, deadline: Deadline)
         source = Source(message.video_url, content_url(tools.base_url, task.task_id), tools.key)
         stored = tools.copier.copy(task, source, deadline)
     except VideoRefused as error:
-        _count("TasksCopyFailed")
         logger.warning("not copied: %s", error, code=error.code)
         return refuse_copy(task, error, _now(), tools.limits)
     except (CopyInterrupted, BotoCoreError, ClientError) as error:
         s3_error = f"S3 did not store the video ({cause_of(error)})."
         trouble = error if isinstance(error, CopyInterrupted) else CopyInterrupted("s3_error", s3_error)
-        _count("CopyInterrupted")
         logger.warning("not copied, and tried again later: %s", trouble, code=trouble.code)
         return interrupt_copy(task, trouble, _now())
     logger.info("video stored", s3_uri=stored.uri, size=stored.size, seconds=round(time.monotonic() - started, 3))
-    result = task.item.get("result")
-    result = result if isinstance(result, Mapping) else {}
-    _measure(stored, task.item.get("completed_at"), result.get("usage"))
     said: dict[str, Any] = {"s3_uri": stored.uri, "size": stored.size, "etag": stored.etag}
     if message.last_frame_url:
         last_frame = tools.copier.copy_last_frame(task, message.last_frame_url, deadline)
         logger.info("last frame: %s", last_frame)
-        said["result"] = {**result, "last_frame": last_frame}
+        result = task.item.get("result")
+        said["result"] = {**(result if isinstance(result, Mapping) else {}), "last_frame": last_frame}
     return close(task, said, _now(), tools.limits)
 
 
-def _measure(stored: StoredVideo, completed_at: object, usage: object) -> None:
-    """Count a video that was stored, and what its render cost where that is told."""
+def _measure(task: Task, outcome: Item) -> None:
+    """Count what became of a copy, of a stored video also what its render cost where that is told."""
+    if outcome.get("status") != Status.SUCCESS:
+        _count("TasksCopyFailed" if "ended_at" in outcome else "CopyInterrupted")
+        return
     _count("VideosStored")
-    metrics.add_metric("VideoBytes", MetricUnit.Bytes, stored.size)
+    metrics.add_metric("VideoBytes", MetricUnit.Bytes, outcome["size"])
+    completed_at, result = task.item.get("completed_at"), task.item.get("result")
     if isinstance(completed_at, Decimal):
         metrics.add_metric("SecondsFromCompletionToStored", MetricUnit.Seconds, max(0, _now() - int(completed_at)))
+    usage = result.get("usage") if isinstance(result, Mapping) else None
     told = [usage.get(name) for name in ("total_tokens", "completion_tokens")] if isinstance(usage, Mapping) else []
     tokens = [int(value) for value in told if isinstance(value, Decimal) and 0 < value < _MOST_TOKENS]
     if tokens:

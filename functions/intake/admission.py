@@ -1,6 +1,8 @@
 """Deciding from an inserted item itself whether it becomes a pending task."""
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shared.endings import error
@@ -28,6 +30,9 @@ _WHOLE_ANSWER = "video"
 _LONGEST_KEY_BYTES = 1024
 _METADATA_BYTES = 1200
 """S3 allows 2 KB of user metadata; the rest is ours."""
+
+_LARGEST_ITEM_BYTES = 384 * 1024
+"""Of the 400 KB that DynamoDB allows, so that what the service writes of the task has room."""
 
 _OF_THE_LAST_RUN = frozenset(
     {
@@ -66,7 +71,12 @@ def admit(item: Item, now: int, limits: Limits) -> Change | None:
 
 def problem_of(item: Item) -> str | None:
     """Return what the owner of an item must change, in a sentence; None where it is a valid task."""
-    checks: tuple[Callable[[Item], str | None], ...] = (_task_id_problem, _s3_key_problem, _metadata_problem)
+    checks: tuple[Callable[[Item], str | None], ...] = (
+        _task_id_problem,
+        _s3_key_problem,
+        _metadata_problem,
+        _size_problem,
+    )
     return next((problem for check in checks if (problem := check(item))), None)
 
 
@@ -111,3 +121,28 @@ def _metadata_problem(item: Item) -> str | None:
     if sum(len(name) + len(text) for name, text in Task.from_item(item).metadata.items()) > _METADATA_BYTES:
         return f"metadata is longer than {_METADATA_BYTES} bytes in all, names included; shorten it."
     return None
+
+
+def _size_problem(item: Item) -> str | None:
+    if _bytes_of(item) > _LARGEST_ITEM_BYTES:
+        return (
+            f"the item is larger than {_LARGEST_ITEM_BYTES // 1024} KB, which leaves no room for what the service "
+            "writes on it; keep large texts elsewhere, and put the item again with a reference to them."
+        )
+    return None
+
+
+def _bytes_of(value: Any) -> int:  # noqa: ANN401 - what an item holds
+    """Return about how many bytes DynamoDB counts for a value (its guide: Item sizes and formats), rather too many."""
+    match value:
+        case Mapping():
+            return 3 + sum(1 + len(str(name).encode()) + _bytes_of(inner) for name, inner in value.items())
+        case list() | set():
+            return 3 + sum(1 + _bytes_of(inner) for inner in value)
+        case str():
+            return len(value.encode("utf-8", "replace"))
+        case bool() | None:
+            return 1
+        case Decimal() | int() | float():
+            return 2 + (len(str(value)) + 1) // 2
+    return len(bytes(value))

@@ -13,21 +13,19 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from botocore.exceptions import BotoCoreError, ClientError
 
 from intake.admission import admit
-from shared.aws import CLIENT_CONFIG, cause, cause_of
+from shared.aws import CLIENT_CONFIG, cause_of
 from shared.errors import ConfigurationError
 from shared.lifecycle import Limits
 from shared.settings import TableSettings
 from shared.task import Change, Status
-from shared.task_table import TaskTable, read_item
+from shared.task_table import TaskTable, is_too_large, read_item
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-_NEVER_WRITTEN = "ValidationException"
-"""Delivered again, such a record would fail for as long as the stream keeps it, and keep back all behind it."""
 _TOO_LARGE = (
     "change not written, the task is not admitted: DynamoDB refuses to change the item, most likely because it is "
-    "almost 400 KB large; put it again without what the service does not need"
+    "almost 400 KB large; take out of it what the service does not need"
 )
 
 logger = Logger()
@@ -70,7 +68,9 @@ def _write(table: TaskTable, change: Change) -> bool:
         return table.write(change)
     except (BotoCoreError, ClientError) as error:
         metrics.add_metric("TableErrors", MetricUnit.Count, 1)
-        if cause(error) == _NEVER_WRITTEN:
+        if is_too_large(error):
+            # Delivered again, it would fail for as long as the stream keeps it, and keep back all behind it.
+            metrics.add_metric("ItemsTooLarge", MetricUnit.Count, 1)
             logger.error(_TOO_LARGE, task_id=change.task_id)  # noqa: TRY400 - the sentence says it all
             return False
         raise

@@ -19,7 +19,7 @@ from shared.endings import is_in_vain
 from shared.lifecycle import Limits, decide, take_back
 from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues, draw_lease
 from shared.task import HandOff, Task
-from shared.task_table import TaskTable
+from shared.task_table import TaskTable, is_too_large
 
 logger = Logger(child=True)
 
@@ -92,6 +92,8 @@ class Round:
                 self._report(task.after(change))
         except (BotoCoreError, ClientError) as error:
             self._count("TableErrors")
+            if is_too_large(error):
+                self._count("ItemsTooLarge")
             logger.warning("change not written; a later round tries again", task_id=task.task_id, cause=cause(error))
 
     def _hand_off(self, change: HandOff) -> None:

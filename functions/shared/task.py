@@ -45,6 +45,9 @@ WORKING_ATTRIBUTES = ("lease", "lease_until", "denied_since", "no_url_since")
 
 _GUARDS = ("pending_since", "status", "progress", "reported_at", "copy_attempts", *WORKING_ATTRIBUTES)
 
+_DISPENSABLE = ("result", "model", "created_at", "completed_at")
+_BRIEF_MESSAGE = 60
+
 POLLED_ATTRIBUTES = ("task_id", *_GUARDS, "error", "model", "created_at", "completed_at", "updated_at")
 """All that an answer of CometAPI is compared with, and all that the index holds: what else an item carries is its
 owner's, may be large, and would be billed at every scan and written twice."""
@@ -125,6 +128,13 @@ class Change:
     expected: Item
     set: Item
     remove: frozenset[str] = frozenset()
+
+    def in_brief(self) -> Self | None:
+        """Return the change for an item without room: without what nothing rests on; None where there is no less."""
+        brief = {name: value for name, value in self.set.items() if name not in _DISPENSABLE}
+        if "error" in brief:
+            brief["error"] = {**brief["error"], "message": brief["error"]["message"][:_BRIEF_MESSAGE]}
+        return replace(self, set=brief) if brief != self.set else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.task import ABSENT, Change, Task
 
@@ -52,12 +53,20 @@ class TaskTable:
         return Task.from_item(read_item(attributes)) if attributes else None
 
     def write(self, change: Change) -> bool:
-        """Make a change; False where somebody else was first, and what the change rests on is no longer so."""
+        """Make a change; False where somebody else was first, and what the change rests on is no longer so.
+
+        Where the item has no room for all of it, it is made in brief.
+        """
         try:
             self._client.update_item(**update_request(self._name, change))
         except self._client.exceptions.ConditionalCheckFailedException as error:
             seen: Any = error.response.get("Item", {})
             return _is_made(change, read_item(seen))
+        except ClientError as error:
+            brief = change.in_brief() if is_too_large(error) else None
+            if brief is None:
+                raise
+            return self.write(brief)
         return True
 
     def _scan(self, share: Segment, **how: Any) -> Iterable[Any]:  # noqa: ANN401 - parameters and pages of a Scan
@@ -68,6 +77,11 @@ class TaskTable:
             TotalSegments=share.segments,
             **how,
         )
+
+
+def is_too_large(error: BotoCoreError | ClientError) -> bool:
+    """Tell whether a change was refused for good: with it, the item would be larger than the 400 KB of DynamoDB."""
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException"
 
 
 def _is_made(change: Change, item: Mapping[str, Any]) -> bool:

@@ -1,11 +1,14 @@
 """The real functions over moto's AWS and, by real HTTP, the simulated CometAPI."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.dynamodb.exceptions import ItemSizeTooLarge
+from moto.dynamodb.models.dynamo_type import LimitedSizeDict
+from moto.dynamodb.parsing.executors import UpdateExpressionExecutor
 
 from infra.local.cometapi import SimulatedCometApi
 from shared.task_table import TaskTable
@@ -24,6 +27,18 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    execute = UpdateExpressionExecutor.execute
+
+    def all_or_nothing(executor: UpdateExpressionExecutor, *node: Any) -> None:
+        """Leave an item as it was that would be too large: moto keeps what it had set before it found out."""
+        before = LimitedSizeDict(executor.item.attrs)
+        try:
+            execute(executor, *node)
+        except ItemSizeTooLarge:
+            executor.item.attrs = before
+            raise
+
+    monkeypatch.setattr(UpdateExpressionExecutor, "execute", all_or_nothing)
     with mock_aws():
         yield
 

@@ -215,6 +215,35 @@ def test_a_bucket_that_hangs_leaves_time_for_a_note(office: Office) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_a_video_whose_item_has_no_room_waits_in_the_bucket_until_it_has(office: Office) -> None:
+    task_id = office.pending()
+    notes = "x" * 404_700
+    office.put(task_id, copy_attempts=0, lease_until=1_900_000_000, updated_at=COMPLETED_AT, notes=notes)
+    assert office.deliver(office.message(task_id)) == ["m-1"]
+    assert boto3.client("s3").head_object(Bucket=BUCKET, Key=f"videos/{task_id}.mp4")
+    assert (office.metric("ItemsTooLarge"), office.metric("VideosStored")) == (1, None)
+    assert task_id in office.log.getvalue()
+    assert office.item(task_id)["pending_since"], "it is handed off again"
+    office.put(task_id, notes="less")
+    assert office.copy(task_id)["status"] == "SUCCESS"
+    assert office.metric("VideosStored") == 1
+
+
+def test_a_video_of_a_task_that_was_cancelled_meanwhile_is_not_counted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id, copy = office.pending(), Copier.copy
+
+    def copy_and_cancel(*how: Any) -> Any:
+        stored = copy(*how)
+        office.cancel(task_id)
+        return stored
+
+    monkeypatch.setattr(Copier, "copy", copy_and_cancel)
+    assert office.deliver(office.message(task_id)) == []
+    assert office.metric("VideosStored") is None
+
+
 # --- The lease ---
 
 

@@ -149,10 +149,21 @@ def test_an_item_that_cannot_grow_keeps_nobody_back(
     event = {"Records": [{**EVENT["Records"][0], **record}, *EVENT["Records"]]}
     assert failed(event) == []
     (error,) = logged(caplog, "ERROR")
-    assert "put it again" in error["message"]
+    assert "take out of it" in error["message"]
     assert error["task_id"] == "task_large"
-    assert len(metrics_in(capsys.readouterr().out)["TableErrors"]) == 1
+    metrics = metrics_in(capsys.readouterr().out)
+    assert (metrics["TableErrors"], metrics["ItemsTooLarge"]) == ([1], [1])
     assert items()["task_bare"]["pending_since"]
+
+
+def test_an_item_that_leaves_no_room_is_told(dynamodb: Any) -> None:
+    item = {"task_id": {"S": "task_large"}, "notes": {"S": "x" * 394_000}}
+    dynamodb.put_item(TableName=TABLE, Item=item)
+    record = {"eventName": "INSERT", "eventID": "9", "dynamodb": {"SequenceNumber": "9", "NewImage": item}}
+    assert failed({"Records": [{**EVENT["Records"][0], **record}]}) == []
+    ended = items()["task_large"]
+    assert (ended["status"], ended["error"]["code"]) == ("INVALID", "invalid_item")
+    assert "384 KB" in ended["error"]["message"]
 
 
 def test_a_retry_takes_the_lease_from_whoever_copies(table: TaskTable) -> None:

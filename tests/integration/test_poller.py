@@ -282,6 +282,14 @@ def test_a_table_that_is_down_costs_the_round(stack: Stack, trouble: Exception) 
     assert stack.round()["Polls"] == 1
 
 
+def test_an_item_without_room_is_counted_and_named(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    task_id = stack.insert(notes="x" * 404_870)
+    done = stack.round()
+    assert (done["TableErrors"], done["ItemsTooLarge"]) == (1, 1)
+    (warning,) = [vars(record) for record in caplog.records if "not written" in record.getMessage()]
+    assert warning["task_id"] == task_id
+
+
 # ------------------------------------------------------------------ hand-offs
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from shared.errors import CopyInterrupted
-from shared.lifecycle import Limits, begin_copy, close, interrupt_copy
-from shared.task import POLLED_ATTRIBUTES, Change, Task
-from shared.task_table import Segment, TaskTable
+from shared.lifecycle import Limits, begin_copy, close, end, interrupt_copy
+from shared.task import POLLED_ATTRIBUTES, Change, Status, Task
+from shared.task_table import Segment, TaskTable, is_too_large
 from tests.integration.conftest import TABLE
 from tests.simulation.conformance import EXPECTATIONS
 from tests.template import table_schema
@@ -88,6 +88,44 @@ def test_a_write_whose_answer_was_lost_is_made_once(table: TaskTable) -> None:
     assert [table.write(closed) for _ in range(2)] == [True, True]
     assert found(table).status == "SUCCESS"
     assert table.write(missed) is False
+
+
+FULL_BYTES = 405_000
+"""An item that moto does not let grow; AWS's limit is 409,600."""
+
+
+def fill(room: int, **attributes: Any) -> None:
+    """Leave so many bytes of an item."""
+    used = sum(len(name) + len(str(value)) for name, value in {**ITEM, **attributes}.items())
+    put(**attributes, notes="x" * (FULL_BYTES - used - room))
+
+
+def test_a_change_without_room_is_made_in_brief(table: TaskTable) -> None:
+    fill(400, lease="word", status="COPYING")
+    result = {"usage": {f"count_{number}": number for number in range(200)}}
+    said = {"s3_uri": "s3://b/k", "size": 7, "etag": "e", "result": result}
+    assert table.write(close(found(table), said, 100, Limits(0, 86400))) is True
+    task = found(table)
+    assert (task.status, task.pending_since, task.item["s3_uri"]) == ("SUCCESS", None, "s3://b/k")
+    assert "result" not in task.item
+
+
+def test_an_ending_without_room_says_what_it_can(table: TaskTable) -> None:
+    fill(300)
+    reason = {"code": "OutputVideoSensitiveContentDetected", "message": "The request failed because of … " * 30}
+    assert table.write(end(found(table), Status.FAILED, reason, 100, Limits(0, 86400))) is True
+    task = found(table)
+    assert task.status == "FAILED"
+    assert task.error["code"] == reason["code"]
+    assert reason["message"].startswith(task.error["message"])
+
+
+def test_a_change_that_has_no_room_even_in_brief_is_the_callers(table: TaskTable) -> None:
+    fill(0)
+    with pytest.raises(ClientError) as refused:
+        table.write(end(found(table), Status.FAILED, {"code": "c", "message": "m" * 99}, 100, Limits(0, 86400)))
+    assert is_too_large(refused.value)
+    assert found(table).status != "FAILED"
 
 
 def test_an_error_that_is_no_lost_race_is_the_callers(table: TaskTable, dynamodb: Any) -> None:

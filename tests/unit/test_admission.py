@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,6 +228,22 @@ def test_any_item_is_admitted_or_told_or_left_alone(attributes: dict[str, Any]) 
 )  # fmt: skip
 def test_scalars_are_taken_as_text(value: object, text: str) -> None:
     assert Task.from_item({"task_id": "t", "metadata": {"a": value}}).metadata == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("notes", "is_valid"),
+    [
+        ("x" * 392_000, True), ("x" * 394_000, False), ("é" * 196_000, True), ("é" * 197_000, False),
+        ([Decimal(1)] * 98_000, True), ([Decimal(1)] * 99_000, False), ({"a": b"x" * 394_000}, False),
+        ({f"{number:06}": None for number in range(48_000)}, True),
+        ({f"{number:06}": None for number in range(50_000)}, False),
+        ({"x" * 1000, "y" * 393_000}, False), (Binary(b"x" * 394_000), False), (Decimal("1E+100"), True),
+    ],
+)  # fmt: skip
+def test_an_item_leaves_room_for_what_is_written_on_it(notes: object, *, is_valid: bool) -> None:
+    problem = problem_of({"task_id": "t", "notes": notes})
+    assert (problem is None) is is_valid
+    assert is_valid or "384 KB" in str(problem)
 
 
 def test_what_no_object_can_carry_is_left_out() -> None:

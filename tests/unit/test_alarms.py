@@ -78,6 +78,7 @@ TROUBLES = {
     "CopiesFailed": Trouble(1, {ours("TasksCopyFailed"): 1}),
     "RoundsWaiting": Trouble(10, {of_queue("ApproximateNumberOfMessagesVisible", "RoundsQueue"): 4}),
     "CopiesWaiting": Trouble(1, {of_queue("ApproximateAgeOfOldestMessage", "CopiesQueue"): 3601}),
+    "ItemsTooLarge": Trouble(1, {ours("ItemsTooLarge"): 1}),
     "TableRefuses": Trouble(5, {ours("TableErrors"): 3}),
     "IntakeFailing": Trouble(5, {ours("IntakeFailures"): 1}),
     "IntakeThrottled": Trouble(5, {of_function("Throttles", "Intake"): 3}),
