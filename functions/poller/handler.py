@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.config import Config
 
 from poller.round import Tools
 from poller.worker import Done, Polling, Worker
@@ -70,11 +71,12 @@ def _worker() -> Worker:
     settings = PollerSettings.load(os.environ)
     key = ssm_api_key(settings.cometapi_key_parameter)
     key.value()  # says at the first tick, not at the first task, that there is none
+    connections = CLIENT_CONFIG.merge(Config(max_pool_connections=settings.max_concurrent_polls))
     base_url, allow_insecure = settings.cometapi_base_url, settings.allow_insecure_video_urls
     tools = Tools(
         api=CometApi(base_url, key, settings.max_concurrent_polls, allow_insecure=allow_insecure),
-        table=TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table),
-        queues=Queues(boto3.client("sqs", config=CLIENT_CONFIG), settings.rounds_queue, settings.copies_queue),
+        table=TaskTable(boto3.client("dynamodb", config=connections), settings.tasks_table),
+        queues=Queues(boto3.client("sqs", config=connections), settings.rounds_queue, settings.copies_queue),
         executor=ThreadPoolExecutor(settings.max_concurrent_polls),
         limits=Limits(settings.task_deadline_hours * 3600, settings.retention_days * 86400),
     )

@@ -16,7 +16,6 @@ CLIENT_CONFIG = Config(
     # `standard` retries throttles and dropped connections with jitter; `adaptive` would hold a whole round back
     # for one hot partition. What still fails is found again by the next round.
     retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=64,
 )
 """Time-outs in seconds; explicit, since botocore's 60 s would outlive a round."""
 

@@ -96,6 +96,18 @@ def asked_now(stack: Stack, **fields: int) -> str:
     return json.dumps({**json.loads(body), **fields})
 
 
+@pytest.mark.parametrize("most", [4, 256])
+def test_every_question_has_a_connection_to_write_over(
+    handle: Handle, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setenv("MAX_CONCURRENT_POLLS", str(most))
+    handle(TICK)
+    tools = poller._worker()._tools  # noqa: SLF001 - what it works with
+    for client in (tools.table._client, tools.queues._client):  # noqa: SLF001 - see above
+        config: Any = client.meta.config
+        assert config.max_pool_connections == most
+
+
 @pytest.mark.parametrize(
     "event",
     [

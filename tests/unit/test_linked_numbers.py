@@ -240,11 +240,6 @@ def test_the_largest_video_has_few_enough_parts_and_its_copier_enough_memory() -
     assert held < FUNCTIONS["CopierFunction"]["MemorySize"] * (1 << 20) / 4  # Python, boto3 and TLS take 120 MB
 
 
-def test_every_question_has_a_connection() -> None:
-    config: Any = CLIENT_CONFIG
-    assert config.max_pool_connections >= PARAMETERS["MaxConcurrentPolls"]["Default"]
-
-
 def test_no_task_ends_before_its_item_may() -> None:
     """A deadline of the least hours is longer than the longest time until a task is asked about."""
     assert PARAMETERS["TaskDeadlineHours"]["MinValue"] * 3600 > 2 * 300
