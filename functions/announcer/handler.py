@@ -49,14 +49,20 @@ def _announce(record: dict[str, Any]) -> bool:
         if message is not None:
             client, topic = _tools()
             client.publish(TopicArn=topic, **message)
-            logger.info("ending announced", task_id=record["dynamodb"]["Keys"]["task_id"]["S"])
+            logger.info("ending announced", task_id=_task_id(record))
     except Exception as error:  # noqa: BLE001 - the answer to Lambda is all that would tell of it
         is_hopeless = isinstance(error, _UNREADABLE) or cause_of(error) in _NEVER_TAKEN
         metrics.add_metric("AnnounceRefused" if is_hopeless else "AnnounceFailures", MetricUnit.Count, 1)
         what = "an ending that cannot be announced is passed over" if is_hopeless else "not announced; delivered again"
-        logger.error(what, event_id=record.get("eventID"), cause=cause_of(error))  # noqa: TRY400 - see intake.handler
+        logger.error(  # noqa: TRY400 - see intake.handler
+            what, task_id=_task_id(record), event_id=record.get("eventID"), cause=cause_of(error)
+        )
         return is_hopeless
     return True
+
+
+def _task_id(record: dict[str, Any]) -> str:
+    return str(record["dynamodb"].get("Keys", {}).get("task_id", {}).get("S", ""))
 
 
 def _message(change: dict[str, Any]) -> dict[str, Any] | None:

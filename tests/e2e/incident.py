@@ -188,6 +188,7 @@ class Incident:
         self.tasks.wait_for("lease", [held], seconds=150)
         sent = time.time()
         assert self.copies.messages()
+        self.stack.aws.sqs.send_message(QueueUrl=self.copies.url, MessageBody="no copy")  # read once copies go on
         age = of_queue("ApproximateAgeOfOldestMessage", self.copies.name)
         self.brought += (Point(age, sent + seconds, (seconds,)) for seconds in range(0, HOUR + 3 * MINUTE, MINUTE))
         self.told["Copy more at once"] = self.shell.follow("Copy more at once", COPIERS="7")
@@ -242,6 +243,9 @@ class Incident:
                 self._counted("IntakeFailures", 3)
             self.tasks.wait_for("ended_at", [late], seconds=150)
             self._counted("AnnounceFailures", 3)
+        for name in ("pending_since", "ended_at"):  # its owner's own ending, without a status
+            self.tasks.put({"task_id": "task_of_somebody", name: int(time.time())})
+        self._counted("AnnounceRefused", 1)
         self._version_that_does_not_work()
 
     def _version_that_does_not_work(self) -> None:

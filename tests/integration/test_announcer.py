@@ -150,7 +150,7 @@ def test_what_can_never_be_announced_keeps_nobody_back(
     assert metrics_in(capsys.readouterr().out) == {"AnnounceRefused": [1]}
     (error,) = logged(caplog, "ERROR")
     assert error["message"] == "an ending that cannot be announced is passed over"
-    assert error["event_id"] == "12"
+    assert (error["event_id"], error["task_id"]) == ("12", "task_12")
 
 
 def test_numbers_are_jsons(subscriber: Subscriber) -> None:
