@@ -65,7 +65,7 @@ class Ground:
     def ask(self) -> None:
         """Let the Poller ask about all that is pending, whatever its period is."""
         now = int(time.time())
-        self._rounds.send(RoundMessage(0, 1, now - _LONGEST_PERIOD_SECONDS, now, now, now + 60).body())
+        self._rounds.send(RoundMessage(0, 1, now - _LONGEST_PERIOD_SECONDS, now, now + 60).body())
 
     def tick(self) -> None:
         """Let it ask so twice, once by a tick."""
