@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tests.benchmarks.chart import FOLDER, THEMES, Chart, Kind, Panel, Theme
+from tests.benchmarks.chart import FOLDER, THEMES, Bar, Chart, Kind, Panel, Theme
 from tests.benchmarks.charts import charts
 from tests.benchmarks.report import Results
 
@@ -18,6 +18,7 @@ _TITLE_HEIGHT: Final = 0.42
 _COLUMNS_HEIGHT: Final = 2.3
 _CHARACTER: Final = 0.0098
 """Of the width, at most, that a character of a label takes."""
+_SMALL: Final = 8.5
 _FONTS: Final = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
@@ -84,41 +85,21 @@ def _bars(chart: Chart, theme: Theme) -> Figure:
 
 def _lying(axes: Axes, panel: Panel, theme: Theme, most: float) -> None:
     positions = range(len(panel.bars))
-    colours = [theme.ours if bar.kind is Kind.OURS else theme.peer for bar in panel.bars]
-    axes.barh(positions, [bar.value for bar in panel.bars], height=0.7, color=colours)
+    axes.barh(positions, [bar.value for bar in panel.bars], height=0.7, color=_colours(panel, theme))
     axes.set_ylim(len(panel.bars) - 0.5, -0.5)
     axes.set_xlim(0, most or 1)
     axes.set_yticks(positions, [bar.label for bar in panel.bars])
     for label, bar in zip(axes.get_yticklabels(), panel.bars, strict=True):
-        label.set_color(theme.ours if bar.kind is Kind.OURS else theme.text)
-        label.set_fontweight("bold" if bar.kind is Kind.OURS else "normal")
+        label.set(**_words(bar, theme))
     for position, bar in zip(positions, panel.bars, strict=True):
-        weight = "bold" if bar.kind is Kind.OURS else "normal"
-        colour = theme.ours if bar.kind is Kind.OURS else theme.text
-        axes.annotate(
-            bar.said,
-            (bar.value, position),
-            (5, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            weight=weight,
-        )
+        _annotate(axes, bar.said, (bar.value, position), (5, 0), va="center", **_words(bar, theme))
     _plain(axes, theme)
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
     if panel.limit is not None:
-        axes.axvline(panel.limit, color=theme.limit, linewidth=1.4, linestyle=(0, (4, 3)), zorder=0)
-        axes.annotate(
-            panel.limit_said,
-            (panel.limit, 1),
-            (-3, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="right",
-            color=theme.limit,
-            size=8.5,
-        )
+        axes.axvline(panel.limit, **_limit_line(theme))
+        at = ("data", "axes fraction")
+        _annotate(axes, panel.limit_said, (panel.limit, 1), (-3, 3), xycoords=at, **_limit_words(theme))
 
 
 def _columns(chart: Chart, theme: Theme) -> Figure:
@@ -127,46 +108,47 @@ def _columns(chart: Chart, theme: Theme) -> Figure:
     _headline(figure, chart.headline, theme, height)
     width = 0.98 / len(chart.panels)
     for number, panel in enumerate(chart.panels):
-        axes = figure.add_axes((0.015 + number * width, 0.4 / height, width - 0.03, (_COLUMNS_HEIGHT - 0.95) / height))
-        figure.text(
-            0.015 + number * width,
-            (height - _TITLE_HEIGHT - 0.2) / height,
-            panel.title,
-            color=theme.muted,
-            weight="bold",
-        )
-        colours = [theme.ours if bar.kind is Kind.OURS else theme.peer for bar in panel.bars]
-        axes.bar(range(len(panel.bars)), [bar.value for bar in panel.bars], width=0.72, color=colours)
-        axes.set_xticks(range(len(panel.bars)), [bar.label for bar in panel.bars])
-        for position, bar in enumerate(panel.bars):
-            is_ours = bar.kind is Kind.OURS
-            colour, weight = (theme.ours, "bold") if is_ours else (theme.text, "normal")
-            axes.annotate(
-                bar.said,
-                (position, bar.value),
-                (0, 3),
-                textcoords="offset points",
-                ha="center",
-                color=colour,
-                weight=weight,
-                size=8.5,
-            )
-        _plain(axes, theme)
-        axes.yaxis.set_visible(False)
-        axes.spines["left"].set_visible(False)
-        if panel.limit is not None:
-            axes.axhline(panel.limit, color=theme.limit, linewidth=1.4, linestyle=(0, (4, 3)), zorder=0)
-            axes.annotate(
-                panel.limit_said,
-                (1, panel.limit),
-                (0, 3),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                color=theme.limit,
-                size=8.5,
-            )
+        left, title = 0.015 + number * width, (height - _TITLE_HEIGHT - 0.2) / height
+        axes = figure.add_axes((left, 0.4 / height, width - 0.03, (_COLUMNS_HEIGHT - 0.95) / height))
+        figure.text(left, title, panel.title, color=theme.muted, weight="bold")
+        _standing(axes, panel, theme)
     return figure
+
+
+def _standing(axes: Axes, panel: Panel, theme: Theme) -> None:
+    positions = range(len(panel.bars))
+    axes.bar(positions, [bar.value for bar in panel.bars], width=0.72, color=_colours(panel, theme))
+    axes.set_xticks(positions, [bar.label for bar in panel.bars])
+    for position, bar in zip(positions, panel.bars, strict=True):
+        _annotate(axes, bar.said, (position, bar.value), (0, 3), ha="center", size=_SMALL, **_words(bar, theme))
+    _plain(axes, theme)
+    axes.yaxis.set_visible(False)
+    axes.spines["left"].set_visible(False)
+    if panel.limit is not None:
+        axes.axhline(panel.limit, **_limit_line(theme))
+        at = ("axes fraction", "data")
+        _annotate(axes, panel.limit_said, (1, panel.limit), (0, 3), xycoords=at, **_limit_words(theme))
+
+
+def _colours(panel: Panel, theme: Theme) -> list[str]:
+    return [theme.ours if bar.kind is Kind.OURS else theme.peer for bar in panel.bars]
+
+
+def _words(bar: Bar, theme: Theme) -> dict[str, Any]:
+    is_ours = bar.kind is Kind.OURS
+    return {"color": theme.ours if is_ours else theme.text, "weight": "bold" if is_ours else "normal"}
+
+
+def _limit_line(theme: Theme) -> dict[str, Any]:
+    return {"color": theme.limit, "linewidth": 1.4, "linestyle": (0, (4, 3)), "zorder": 0}
+
+
+def _limit_words(theme: Theme) -> dict[str, Any]:
+    return {"ha": "right", "color": theme.limit, "size": _SMALL}
+
+
+def _annotate(axes: Axes, text: str, at: tuple[float, float], off: tuple[float, float], **style: Any) -> None:
+    axes.annotate(text, at, off, textcoords="offset points", **style)
 
 
 def _headline(figure: Figure, text: str, theme: Theme, height: float) -> None:

@@ -15,62 +15,38 @@ SECONDS_BETWEEN = 0.2
 PATIENCE_SECONDS = 240
 LEASE_SECONDS = 6
 
+
+def _refuses(code: str, status: int, **calls: Any) -> dict[str, Any]:
+    return {**calls, "error": {"code": code, "status": status}}
+
+
 # What one of them lets pass is offered to the next.
 OF_THE_STREAM: dict[str, dict[str, Any]] = {
     # More often in a row than a call is tried, so that records of a batch are reported as failed and come again.
-    "DynamoDB throttles Intake": {
-        **by(INTAKE),
-        "sequence": {"fail": 8, "pass": 100},
-        "error": {"code": "ProvisionedThroughputExceededException", "status": 400},
-    },
-    "SNS throttles": {
-        **by(ANNOUNCER),
-        "sequence": {"fail": 8, "pass": 50},
-        "error": {"code": "Throttling", "status": 400},
-    },
+    "DynamoDB throttles Intake": _refuses(
+        "ProvisionedThroughputExceededException", 400, **by(INTAKE), sequence={"fail": 8, "pass": 100}
+    ),
+    "SNS throttles": _refuses("Throttling", 400, **by(ANNOUNCER), sequence={"fail": 8, "pass": 50}),
     "an answer to Intake breaks off": {**by(INTAKE), "probability": 0.05, "response": {"abort_frac": 0.5}},
     "an answer to the Announcer breaks off": {**by(ANNOUNCER), "probability": 0.05, "response": {"abort_frac": 0.5}},
 }
 # Not of those two: while they pause between their tries, MiniStack starts no function.
 FAULTS: dict[str, dict[str, Any]] = {
-    "S3 cannot complete an upload": {
+    "S3 cannot complete an upload": _refuses(
+        "InternalError",
+        500,
         **by(COPIER, **COMPLETION),
-        "times": 4 * LARGE,  # so often that it fails in spite of being tried again, whatever runs side by side
-        "error": {"code": "InternalError", "status": 500},
-    },
+        times=4 * LARGE,  # so often that it fails in spite of being tried again, whatever runs side by side
+    ),
     # So many in a row that a call fails even when it is repeated.
-    "DynamoDB is down": {
-        "service": "dynamodb",
-        "sequence": {"fail": 8, "pass": 150},
-        "error": {"code": "InternalServerError", "status": 500},
-    },
-    "DynamoDB throttles": {
-        "service": "dynamodb",
-        "probability": 0.15,
-        "error": {"code": "ProvisionedThroughputExceededException", "status": 400},
-    },
-    "S3 is down": {
-        "service": "s3",
-        "sequence": {"fail": 8, "pass": 150},
-        "error": {"code": "ServiceUnavailable", "status": 503},
-    },
-    "S3 slows down": {"service": "s3", "probability": 0.2, "error": {"code": "SlowDown", "status": 503}},
-    "SQS is down": {
-        "service": "sqs",
-        "sequence": {"fail": 5, "pass": 30},
-        "error": {"code": "ServiceUnavailable", "status": 503},
-    },
-    "SQS throttles": {
-        "service": "sqs",
-        "probability": 0.1,
-        "error": {"code": "RequestThrottled", "status": 403},
-    },
+    "DynamoDB is down": _refuses("InternalServerError", 500, service="dynamodb", sequence={"fail": 8, "pass": 150}),
+    "DynamoDB throttles": _refuses("ProvisionedThroughputExceededException", 400, service="dynamodb", probability=0.15),
+    "S3 is down": _refuses("ServiceUnavailable", 503, service="s3", sequence={"fail": 8, "pass": 150}),
+    "S3 slows down": _refuses("SlowDown", 503, service="s3", probability=0.2),
+    "SQS is down": _refuses("ServiceUnavailable", 503, service="sqs", sequence={"fail": 5, "pass": 30}),
+    "SQS throttles": _refuses("RequestThrottled", 403, service="sqs", probability=0.1),
     # The key is read once in the life of a process.
-    "SSM throttles": {
-        "service": "ssm",
-        "sequence": {"fail": 1, "pass": 1},
-        "error": {"code": "ThrottlingException", "status": 400},
-    },
+    "SSM throttles": _refuses("ThrottlingException", 400, service="ssm", sequence={"fail": 1, "pass": 1}),
     "a connection is reset": {"probability": 0.05, "reset": True},
     "an answer breaks off": {"probability": 0.05, "response": {"abort_frac": 0.5}},
     # Whoever waits for the rest gives up after 10 s.
