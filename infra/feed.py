@@ -1,6 +1,7 @@
 """`make feed FILE=…`: insert many tasks at once, from CSV, JSON, or a plain list of ids."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def _read(options: argparse.Namespace) -> TaskFile:
             return parse("\n".join(["task_id", *options.task.replace(",", " ").split()]), options.key)
         return parse(decode(_content(options.file)), options.key)
     except FileError as error:
-        raise TroubleError(f"{shown}: {str(error).rstrip('.')}. Nothing was inserted.") from error
+        said = re.sub(r"^line \d+:? ", "", str(error)) if options.task else str(error)
+        raise TroubleError(
+            f"{shown}: {said.rstrip('.?')}{'?' if said.endswith('?') else '.'} Nothing was inserted."
+        ) from error
 
 
 def _content(name: str) -> bytes:

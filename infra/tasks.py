@@ -135,15 +135,13 @@ def _get(options: argparse.Namespace, target: Target, store: TaskStore) -> int:
         raise TroubleError('Say which tasks: TASK="id id …", or TASK=- for ids on standard input.')
     fetched, missing = [], []
     for task_id in _ids(options.task):
-        item = _found(store, task_id)
-        row = TaskRow.from_item(item)
-        if not row.s3_uri:
-            missing.append(f"{row.task_id} is {row.stage}, there is no video{f': {row.error}' if row.error else ''}")
-            continue
-        for path in download(target.s3, item, options.to):
-            fetched.append({"task_id": task_id, "file": str(path), "size": path.stat().st_size})
-            if not options.json:
-                say(f"{path}  {decimal(path.stat().st_size)}")
+        try:
+            for path in download(target.s3, _with_video(store, task_id), options.to):
+                fetched.append({"task_id": task_id, "file": str(path), "size": path.stat().st_size})
+                if not options.json:
+                    say(f"{path}  {decimal(path.stat().st_size)}")
+        except TroubleError as trouble:
+            missing.append(str(trouble))
     if options.json:
         say_json({"stack": target.name, "files": fetched})
     else:
@@ -157,6 +155,14 @@ def _found(store: TaskStore, task_id: str) -> Item:
     item = store.get(task_id.strip())
     if item is None:
         raise TroubleError(f"There is no task {printable(task_id)} in {store.table}: never inserted, or cancelled.")
+    return item
+
+
+def _with_video(store: TaskStore, task_id: str) -> Item:
+    item = _found(store, task_id)
+    row = TaskRow.from_item(item)
+    if not row.s3_uri:
+        raise TroubleError(f"{row.task_id} is {row.stage}, there is no video{f': {row.error}' if row.error else ''}")
     return item
 
 

@@ -40,6 +40,8 @@ def sentence(error: Exception) -> str:
             return f"There are no AWS credentials to use: {_without_stop(error)}. {_CREDENTIALS}"
         case BotoCoreError() if isinstance(error, _NO_ANSWER):
             return f"AWS does not answer: {_without_stop(error)}. See whether region and network are right."
+        case OSError() if error.filename and error.strerror:
+            return f"{error.filename}: {error.strerror}."
     return str(error)
 
 

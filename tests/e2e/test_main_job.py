@@ -212,3 +212,14 @@ def test_with_the_api_key_what_was_inserted_before_is_stored(stack: "LocalStack"
     task_id = str(keyless_tick.before["task_id"])
     stack.tick()
     assert Tasks(stack).wait_for("ended_at", [task_id], PATIENCE_SECONDS)[task_id]["status"] == "SUCCESS"
+
+
+def test_an_object_of_somebody_else_is_never_overwritten(stack: "LocalStack") -> None:
+    tasks, bucket, key = Tasks(stack), stack.outputs["VideosBucketName"], "taken/1.mp4"
+    stack.aws.s3.put_object(Bucket=bucket, Key=key, Body=b"somebody else's")
+    task_id = tasks.put({"task_id": stack.cometapi.create(render_seconds=0), "s3_key": key})
+    tasks.wait_for("pending_since", [task_id], 30)
+    stack.tick()
+    item = tasks.wait_for("ended_at", [task_id], PATIENCE_SECONDS)[task_id]
+    assert (item["status"], item["error"]["code"]) == ("COPY_FAILED", "key_taken")
+    assert stack.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"somebody else's"

@@ -122,7 +122,7 @@ def test_feeding_from_standard_input_with_a_key(shell: Shell) -> None:
 
 def test_feeding_an_id(shell: Shell) -> None:
     assert shell(feed.main, "", "--task", "task_1")[:2] == (0, "1 task inserted\n")
-    assert shell(feed.main, "", "--task", "a/b")[2].startswith("TASK: line 2: task_id must be the id")
+    assert shell(feed.main, "", "--task", "a/b")[2].startswith("TASK: task_id must be the id")
     assert shell(feed.main, "x.csv", "--task", "task_2")[0] == 1
     assert shell.items() == {"task_1": {"task_id": "task_1"}}
 
@@ -134,6 +134,8 @@ def test_a_wrong_line_inserts_nothing(shell: Shell, tmp_path: Path) -> None:
     assert (status, out) == (1, "")
     assert f"{file}: line 7: s3_key must not start or end with /" in err
     assert err.endswith(". Nothing was inserted.\n")
+    file.write_text("task_id,s3_kye\ntask_1,x.mp4\n")
+    assert shell(feed.main, str(file))[2].endswith("; did you mean s3_key? Nothing was inserted.\n")
     assert not shell.items()
 
 
@@ -161,7 +163,7 @@ def test_what_was_done_is_said_when_a_trouble_comes(shell: Shell, monkeypatch: p
 
 
 def test_a_file_that_is_not_there(shell: Shell) -> None:
-    assert shell(feed.main, "no.csv") == (1, "", "[Errno 2] No such file or directory: 'no.csv'\n")
+    assert shell(feed.main, "no.csv") == (1, "", "no.csv: No such file or directory.\n")
     assert shell(feed.main)[0] == 1
 
 
@@ -278,6 +280,9 @@ def test_getting_what_is_not_there(shell: Shell, s3: "S3Client", tmp_path: Path)
     )
     assert "is not in the bucket any more" in shell(tasks.main, "get", "--task", "a", *folder)[2]
     assert not list(tmp_path.iterdir())
+    s3.put_object(Bucket=BUCKET, Key="a/1.mp4", Body=b"video")
+    status, out, err = shell(tasks.main, "get", "--task", "b x a", *folder)
+    assert (status, out.splitlines()[-1], len(err.splitlines())) == (1, "1 file downloaded", 2)
 
 
 def test_an_id_is_no_path(shell: Shell, s3: "S3Client", tmp_path: Path) -> None:
