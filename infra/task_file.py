@@ -21,7 +21,6 @@ METADATA = "metadata."
 
 _DELIMITERS = ",;\t"
 _BLANK = re.compile(r"\s*")
-_LARGEST_ITEM = 400 * 1024
 _NAMES = {"taskid": "task_id", "id": "task_id", "s3key": "s3_key"}
 _OWN = {"task_id", "s3_key", "metadata"}
 _SERVICE = {
@@ -99,12 +98,10 @@ def _checked(number: int, line: Item) -> Item:
     if problem := problem_of(item):
         raise FileError(f"line {number}: {printable(problem).rstrip('.')}")
     try:
-        size = len(json.dumps(item, default=str, ensure_ascii=False).encode())
+        json.dumps(item, default=str, ensure_ascii=False).encode()
         TypeSerializer().serialize(item)
     except (TypeError, ArithmeticError, UnicodeEncodeError) as error:
         raise FileError(f"line {number} holds a value that DynamoDB does not take: {type(error).__name__}") from error
-    if size > _LARGEST_ITEM:
-        raise FileError(f"line {number} is larger than the 400 KB that an item may have")
     return item
 
 

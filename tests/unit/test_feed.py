@@ -105,7 +105,7 @@ NO_JSON = {
     "a number that DynamoDB lacks": ('{"task_id": "a", "x": 1e200}\n', "line 1 holds a value that DynamoDB does not"),
     "more digits than DynamoDB has": (f'{{"task_id": "a", "x": 1{"1" * 38}}}', "line 1 holds a value that DynamoDB"),
     "half a character": ('{"task_id": "a", "x": "\\ud800"}\n', "line 1 holds a value that DynamoDB does not take"),
-    "too large": (f'{{"task_id": "a", "x": "{"y" * 410_000}"}}', "line 1 is larger than the 400 KB"),
+    "too large": (f'{{"task_id": "a", "x": "{"y" * 410_000}"}}', "line 1: the item is larger than 384 KB"),
     "an item of another table": ('{"task_id": "a", "ended_at": 1}', "line 1 holds ended_at, which the service writes"),
     "a key that is no text": ('{"task_id": "a", "s3_key": 7}', "line 1: s3_key must be a string"),
     "metadata that is no map": ('{"task_id": "a"}\n{"task_id": "b", "metadata": ["x"]}', "line 2: metadata must be a"),
