@@ -111,7 +111,7 @@ def test_the_first_failure_stops_the_batch_and_alone_is_delivered_again(
     assert published == TOLD[:3], "what comes behind it would be announced again"
     assert subscriber.tasks() == TOLD[:2]
     assert metrics_in(capsys.readouterr().out) == {"AnnounceFailures": [1]}
-    failure = {"event_id": EVENT["Records"][2]["eventID"], "cause": "NotFound"}
+    failure = {"task_id": TOLD[2], "event_id": EVENT["Records"][2]["eventID"], "cause": "NotFound"}
     assert logged(caplog, "ERROR") == [{"message": "not announced; delivered again", **failure}]
     rest = {"Records": EVENT["Records"][2:]}
     assert announcer.handler(rest, CONTEXT) == {"batchItemFailures": []}
