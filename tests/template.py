@@ -42,6 +42,11 @@ def of_type(kind: str, template: dict[str, Any] = TEMPLATE) -> dict[str, Any]:
 FUNCTIONS = of_type("AWS::Serverless::Function")
 
 
+def default(parameter: str) -> int:
+    """Return a number that the template has as a parameter's default."""
+    return int(TEMPLATE["Parameters"][parameter]["Default"])
+
+
 def table_schema() -> dict[str, Any]:
     """Return the CreateTable parameters of the tasks table, but its name, with all that a parameter can leave out."""
     wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")

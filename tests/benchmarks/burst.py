@@ -18,8 +18,8 @@ from shared.comet_api import Report
 from shared.lifecycle import QUEUE_SECONDS, Limits, begin_copy, close, decide
 from shared.queues import COPY_DELAY_SECONDS
 from shared.task import HandOff, Status, Task
-from tests.benchmarks.functions import default
 from tests.benchmarks.report import Finding, Goal, Row
+from tests.template import default
 
 ACCOUNT_LIMIT = 10
 """Concurrent executions of a new account, as its owners report."""

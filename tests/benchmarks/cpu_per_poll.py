@@ -13,11 +13,12 @@ from typing import Any
 from infra.local.aws import without_aws
 from infra.local.ministack import ROOT
 from tests.benchmarks.contenders import BARE, DOCUMENTED, OFFICIAL, OURS
-from tests.benchmarks.functions import default, environment, memory_of, message
+from tests.benchmarks.functions import environment, memory_of, message
 from tests.benchmarks.polls_a_minute import round_at
 from tests.benchmarks.report import Finding, Goal, Row
 from tests.benchmarks.servers import Cloud, cloud, stop
 from tests.benchmarks.share import group, how
+from tests.template import default
 
 POLLS = 400
 FEWER_POLLS = {DOCUMENTED: 24}

@@ -5,9 +5,10 @@ import time
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from tests.benchmarks.functions import default, environment, memory_of, message, tick
+from tests.benchmarks.functions import environment, memory_of, message, tick
 from tests.benchmarks.polls_a_minute import round_at
 from tests.benchmarks.servers import cloud
+from tests.template import default
 
 LATENCY = 0.2
 COUNTS = (0, 1, 4, 20, 80, 320)

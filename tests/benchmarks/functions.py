@@ -13,14 +13,9 @@ from infra.local.aws import without_aws
 from infra.local.ministack import ROOT
 from tests.benchmarks.servers import Cloud
 from tests.benchmarks.share import Group, group, stretched
-from tests.template import FUNCTIONS, TEMPLATE
+from tests.template import FUNCTIONS, default
 
 TIMEOUT_SECONDS = 600
-
-
-def default(parameter: str) -> int:
-    """Return a number that the template has as a parameter's default."""
-    return int(TEMPLATE["Parameters"][parameter]["Default"])
 
 
 def memory_of(function: str) -> int:

@@ -13,11 +13,12 @@ from random import Random
 from poller.plan import due, plan
 from shared.queues import RoundMessage
 from shared.task import Status, Task
-from tests.benchmarks.functions import Environment, default, environment, memory_of, message
+from tests.benchmarks.functions import Environment, environment, memory_of, message
 from tests.benchmarks.polls_a_minute import LATENCY, MINUTE, round_at
 from tests.benchmarks.report import Finding, Goal, Row
 from tests.benchmarks.servers import cloud
 from tests.benchmarks.share import how
+from tests.template import default
 
 TASKS = (200, 1000)
 TICKS: dict[str, Callable[[Random], float]] = {

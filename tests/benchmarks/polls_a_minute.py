@@ -3,10 +3,11 @@
 import time
 
 from shared.queues import RoundMessage
-from tests.benchmarks.functions import Environment, Usage, default, environment, memory_of, message
+from tests.benchmarks.functions import Environment, Usage, environment, memory_of, message
 from tests.benchmarks.report import Finding, Goal, Row
 from tests.benchmarks.servers import cloud
 from tests.benchmarks.share import how
+from tests.template import default
 
 LATENCY = 0.2
 MINUTES = 2

@@ -15,11 +15,12 @@ from infra.local.ministack import ROOT
 from tests.benchmarks import prices
 from tests.benchmarks.copy_origin import origin, write_video
 from tests.benchmarks.copy_servers import BUCKET, s3_server, temporary_folder
-from tests.benchmarks.functions import default, environment, memory_of, message
+from tests.benchmarks.functions import environment, memory_of, message
 from tests.benchmarks.polls_a_minute import round_at
 from tests.benchmarks.report import Finding, Goal, Row
 from tests.benchmarks.servers import Cloud, cloud, new_item
 from tests.benchmarks.share import how
+from tests.template import default
 
 SIZES = (128, 192, 256, 512, 1024, 1769)
 LATENCY = 0.2

@@ -7,11 +7,12 @@ from unittest.mock import patch
 
 from tests.benchmarks.cloud import API_KEY
 from tests.benchmarks.contenders import documented
-from tests.benchmarks.functions import default, environment, memory_of, message
+from tests.benchmarks.functions import environment, memory_of, message
 from tests.benchmarks.polls_a_minute import LATENCY, round_at
 from tests.benchmarks.report import Finding, Goal, Row
 from tests.benchmarks.servers import cloud
 from tests.benchmarks.share import how
+from tests.template import default
 
 REPETITIONS = 3
 SEQUENTIAL_POLLS = 20

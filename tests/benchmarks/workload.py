@@ -18,9 +18,9 @@ from shared.lifecycle import Limits, begin_copy, close
 from shared.queues import CopyMessage, Queues, RoundMessage
 from shared.task import Task
 from shared.task_table import TaskTable, read_item
-from tests.benchmarks.functions import default
 from tests.benchmarks.request_units import Meter, MeteredDynamoDB
 from tests.simulation.dynamodb import Wire
+from tests.template import default
 
 MINUTE = 60
 _LIMITS = Limits(deadline_seconds=86400, retention_seconds=30 * 86400)

@@ -67,6 +67,8 @@ class Render:
     created: float
     seconds: float
     video: bytes
+    host_seconds: float = 0.0
+    """How long its host takes for the first bytes of it."""
     urls: int = 0
     denied_at: float = 0.0
     """When CometAPI first denied it to the right key."""

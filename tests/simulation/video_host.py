@@ -75,6 +75,9 @@ class Pool:
         is_content = url.host == _API and path.endswith("/content")
         if "Authorization" in headers and not (is_content and url.scheme == "https" and url.port == 443):
             world.invariants.fail("the key goes to CometAPI alone", f"{url.host}{path}")
+        if not is_content and (seconds := world.renders[path.strip("/")].host_seconds):
+            is_first = headers.get("Range", "bytes=0-").startswith("bytes=0-")
+            world.scheduler.pause(seconds if is_first else 0.0)
         answer = self._content if is_content else self._video
         return world.call(f"GET {url.host}{path}", lambda: answer(path, headers), _broken)
 
@@ -111,7 +114,7 @@ class Pool:
             if random.random() < 0.5:
                 return random.choice(_BAD_MOMENTS)()
             fault = Fault(random.randrange(len(body)), random.random() < 0.5)
-        style = int(render.created * 1000) % _UNUSUAL if "Range" in headers else 0
+        style = int(render.created * 1000) % _UNUSUAL if "Range" in headers and not render.host_seconds else 0
         match style:
             case 1:
                 return Response(403, {}, b"no ranges here")

@@ -50,59 +50,59 @@ class Spell:
     ends: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """Rates are shares of all calls (or of all messages), times in seconds."""
+    """Rates are shares of all calls (or of all messages), times in seconds; what is not said is calm."""
 
     tasks: int
     storm_seconds: float
     """After them no call goes wrong any more, and when the last spell is over, nothing may be lost."""
-    spells: tuple[Spell, ...]
-    outage: str
-    crash: float
-    crash_at_kind: str
+    spells: tuple[Spell, ...] = ()
+    outage: str = "502"
+    crash: float = 0.0
+    crash_at_kind: str = ""
     """The kind of call at which a function surely dies, once."""
-    refused: float
-    answer_lost: float
-    repeated: float
-    slow: float
-    slowness: float
+    refused: float = 0.0
+    answer_lost: float = 0.0
+    repeated: float = 0.0
+    slow: float = 0.0
+    slowness: float = 0.0
     """How many times 3 ms of a whole core a call costs, of which a function has its share."""
-    answer_seconds: float
+    answer_seconds: float = 0.0
     """How long CometAPI takes."""
-    host_seconds: float
+    host_seconds: float = 0.0
     """How long the host of a video takes for an answer."""
-    junk: float
+    junk: float = 0.0
     """How often a message or an event is none of ours."""
-    switch: float
+    switch: float = 0.0
     """How often others may go on at a call, although the caller could."""
-    stale: float
-    stale_seconds: float
-    page_size: int
-    account_limit: float
-    others_busy: float
+    stale: float = 0.0
+    stale_seconds: float = 0.0
+    page_size: int = 1000
+    account_limit: float = inf
+    others_busy: float = 0.0
     """How often the account's other functions have taken all places that its limit leaves."""
     most_copiers: int
-    environment_seconds: float
+    environment_seconds: float = 600.0
     """How long an environment that nobody needs is kept."""
-    has_sockets: bool
+    has_sockets: bool = False
     """CometAPI is asked through urllib3, whose connections die while an environment is frozen."""
-    message_late: float
-    message_twice: float
-    tick_offset: float
-    tick_jitter: float
-    tick_twice: float
-    tick_lost: float
+    message_late: float = 0.2
+    message_twice: float = 0.0
+    tick_offset: float = 0.0
+    tick_jitter: float = 0.0
+    tick_twice: float = 0.0
+    tick_lost: float = 0.0
     interval: int
     concurrency: int
     tasks_per_worker: int
     most_workers: int
-    provider_trouble: float
-    host_trouble: float
-    url_seconds: float
-    urls_are_new: bool
+    provider_trouble: float = 0.0
+    host_trouble: float = 0.0
+    url_seconds: float = _DAY
+    urls_are_new: bool = True
     """Each answer has another one, or all have the first one."""
-    user_is_busy: float
+    user_is_busy: float = 0.0
 
     @property
     def has_foreign_key(self) -> bool:

@@ -19,7 +19,7 @@ from tests.simulation.scheduler import Killed, Process, Scheduler
 from tests.simulation.sqs import SQS, Queue, QueueMapping
 from tests.simulation.stream import Stream
 from tests.simulation.terms import QUEUES, RUNS
-from tests.simulation.weather import Trouble, draw
+from tests.simulation.weather import Trouble, Weather, draw
 
 EPOCH = 1_800_000_000.0
 DEADLINE_SECONDS = 3600
@@ -33,10 +33,10 @@ _TTL_SECONDS = 86400.0
 class World:
     """Everything outside the functions."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, weather: Weather | None = None) -> None:
         self.seed = seed
         self.random = Random(seed)  # noqa: S311 - the point is to be predictable
-        self.weather = draw(self.random)
+        self.weather = weather or draw(self.random)
         self.scheduler = Scheduler(self.random, EPOCH)
         self.is_stormy = True
         self.stormy_until = inf

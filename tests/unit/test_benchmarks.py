@@ -12,11 +12,12 @@ from tests.benchmarks import readme, share
 from tests.benchmarks.burst import Model, Video
 from tests.benchmarks.copy_speed import order
 from tests.benchmarks.durations import Durations
-from tests.benchmarks.functions import default, memory_of
+from tests.benchmarks.functions import memory_of
 from tests.benchmarks.power import price
 from tests.benchmarks.report import load
 from tests.benchmarks.request_units import item_size, scan_units, write_units
 from tests.benchmarks.summary import LANGUAGES
+from tests.template import default
 
 RESULTS = load()
 
