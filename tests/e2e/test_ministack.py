@@ -17,6 +17,8 @@ from infra.local.ministack import MiniStack
 from infra.local.process import orderly_exit
 
 SECONDS = 40
+LINES = 500_000
+"""More than MiniStack reads in a quarter of a second."""
 TEMPLATE = """
 Parameters:
   Bound: {Type: Number, Default: 3}
@@ -49,8 +51,14 @@ Resources:
           def handler(event, context):
               if "scheduled_time" in event:
                   return print("asked", event["scheduled_time"])
-              if "Records" not in event:
+              if "lines" in event:
+                  for _ in range(event["lines"]):
+                      print()
+                  return print("through", event["lines"])
+              if "seconds" in event:
                   return time.sleep(event["seconds"])
+              if "Records" not in event:
+                  return None
               names = [record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]]
               print("received", names)
               bad = [r["dynamodb"]["SequenceNumber"] for r, n in zip(event["Records"], names) if n == "bad"]
@@ -109,8 +117,9 @@ class Deployed:
 
     def said(self, word: str) -> list[str]:
         """Return what the function said after this word."""
+        group = f"/aws/lambda/{self.outputs['Function']}"
         try:
-            events = self.aws.logs.filter_log_events(logGroupName=f"/aws/lambda/{self.outputs['Function']}")["events"]
+            events = self.aws.logs.filter_log_events(logGroupName=group, filterPattern=word)["events"]
         except self.aws.logs.exceptions.ResourceNotFoundException:
             return []
         lines = [line for event in events for line in event["message"].splitlines()]
@@ -184,6 +193,12 @@ def test_a_process_at_work_when_its_function_changes(deployed: Deployed, correct
         name = deployed.outputs["Function"]
         deployed.aws.functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"A": "b"}})
     assert working.result() is corrected
+
+
+def test_the_last_line_of_a_long_log(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
+    function, payload = deployed.outputs["Function"], json.dumps({"lines": LINES}).encode()
+    deployed.aws.functions.invoke(FunctionName=function, Payload=payload)
+    assert deployed.said("through") == ([str(LINES)] if corrected else [])
 
 
 def test_the_code_of_a_process(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
