@@ -1,5 +1,8 @@
 """How hard to ask."""
 
+from heapq import heappop, heappush
+from random import Random
+
 import pytest
 
 from poller.pace import FRESH_SECONDS, Gauge, Pace
@@ -23,6 +26,7 @@ DENIED = UnknownTask(message="")
 UNREADABLE = Unreadable(reason="")
 REFUSED = Forbidden(message="")
 UNCLEAR = Unclear(code="c", message="")
+THREADS = 64
 
 
 def gauge(*answers: Answer) -> Gauge:
@@ -48,6 +52,24 @@ def gauge(*answers: Answer) -> Gauge:
 )
 def test_what_stops_a_round(answers: list[Answer], *, stops: bool) -> None:
     assert gauge(*answers).stopped is stops
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 15.0], ids=lambda seconds: f"fail in {seconds} s")
+@pytest.mark.parametrize("good", [1000, 15_000])
+def test_a_few_failures_among_many_good_answers_stop_no_round(good: int, seconds: float, seed: int) -> None:
+    """A row is one of answers as they arrive, whichever of the threads asked; good ones come in between."""
+    random = Random(seed)  # noqa: S311 - an order, no secret
+    kinds: list[Answer] = [*[DOWN] * 10, *[GOOD] * good]
+    random.shuffle(kinds)
+    found, in_flight, now = Gauge(), list[tuple[float, int]](), 0.0
+    for number, kind in enumerate(kinds):
+        if len(in_flight) == THREADS:
+            now, arrived = heappop(in_flight)
+            found.note(kinds[arrived])
+        assert not found.stopped
+        takes = seconds if kind is DOWN else 0.2
+        heappush(in_flight, (now + takes * random.uniform(0.9, 1.1), number))
 
 
 @pytest.mark.parametrize(
