@@ -6,16 +6,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
+
+from mutmut.mutation.diff_apply import get_diff_for_mutant
 
 from tests.mutation.groups import FUNCTIONS, Group
 from tests.template import ROOT
 
-_KILLED = {1, 3}
-"""A test failed, or pytest did."""
-_HANGS = {-24, 24, 152}
-"""It took many times as long as it should."""
+_IS_KILLED = {0: False, 1: True, 3: True, 33: False, -24: True, 24: True, 152: True, -9: True}
+"""By mutmut's code: no test failed; one did; pytest did; no test reaches it; the rest never ended."""
 
 
 class MutmutError(Exception):
@@ -34,7 +35,7 @@ class Mutant:
 def mutate(group: Group, folder: Path, children: int) -> list[Mutant]:
     """Make every mistake in a group of modules, one after the other, in a fresh copy at `folder`."""
     _copy(group, folder)
-    _mutmut(folder, "run", "--max-children", str(children))
+    _run(folder, children)
     return [mutant for file in group.files for mutant in _mutants(folder, file)]
 
 
@@ -56,13 +57,17 @@ def _mutants(folder: Path, file: str) -> Iterator[Mutant]:
     if not results.exists():  # there is nothing in it to make a mistake in
         return
     for name, code in json.loads(results.read_text())["exit_code_by_key"].items():
-        is_killed = code in _KILLED | _HANGS
-        yield Mutant(file, name if is_killed else f"{file} {_change(_mutmut(folder, 'show', name), name)}", is_killed)
+        if code not in _IS_KILLED:
+            raise MutmutError(f"{name}: its tests did not run ({code})")
+        is_killed = _IS_KILLED[code]
+        yield Mutant(file, name if is_killed else f"{file} {_change(folder, file, name)}", is_killed)
 
 
-def _change(shown: str, name: str) -> str:
-    """Return a mistake as its function and the lines that differ."""
-    lines = [line for line in shown.splitlines() if not line.startswith(("---", "+++", "@@", "#"))]
+def _change(folder: Path, file: str, name: str) -> str:
+    """Return a mistake as its function and the lines that differ, without their comments for the linter."""
+    with chdir(folder):
+        diff = get_diff_for_mutant(name, path=file).splitlines()[2:]
+    lines = [line.partition("  # noqa")[0] for line in diff]
     before, after = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
     function = (
         name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
@@ -70,10 +75,9 @@ def _change(shown: str, name: str) -> str:
     return f"{function}: {before} → {after}"
 
 
-def _mutmut(folder: Path, *arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("mutmut")), *arguments]
+def _run(folder: Path, children: int) -> None:
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(children)]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)  # noqa: S603 - our own command
     if run.returncode:
         raise MutmutError(run.stdout + run.stderr)
-    return run.stdout

@@ -28,8 +28,20 @@ def _group(name: str, files: str, *tests: str) -> Group:
 
 
 GROUPS = (
-    _group("lifecycle", "shared/lifecycle endings task", "unit/test_lifecycle", "unit/test_admission"),
-    _group("nouns", "shared/settings queues api_key", "unit/test_settings", "unit/test_queues", "unit/test_api_key"),
+    _group(
+        "lifecycle",
+        "shared/lifecycle endings task",
+        *(f"unit/test_{name}" for name in ("lifecycle", "task", "admission", "plan")),
+    ),
+    _group("settings", "shared/settings", "unit/test_settings"),
+    _group("queues", "shared/queues", "unit/test_queues", "integration/test_poller*"),
+    _group(
+        "key",
+        "shared/api_key",
+        "unit/test_api_key",
+        "integration/test_comet_api_client",
+        "integration/test_poller_handler",
+    ),
     _group("table", "shared/aws task_table", "integration/test_task_table", "integration/test_intake"),
     _group("parser", "shared/comet_api/parser fields result", "unit/test_parser"),
     _group(
@@ -44,7 +56,10 @@ GROUPS = (
     _group(
         "copier",
         "copier/answer connection copy handler video video_bucket video_host watch",
-        "integration/test_copier_*",
+        *(
+            f"integration/test_copier_{name}"
+            for name in ("copies", "faults", "handler", "hostile", "key", "last_frame")
+        ),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
     _group("intake", "intake/handler", "integration/test_intake"),

@@ -94,6 +94,7 @@ def test_what_was_admitted_before_is_left_alone(item: dict[str, object], limits:
 def test_admission_rests_on_what_the_record_shows(limits: Limits) -> None:
     change = admit({"task_id": "t", "s3_key": "a.mp4"}, NOW, limits)
     assert change
+    assert change.task_id == "t"
     assert change.expected == {
         "status": ABSENT,
         "pending_since": ABSENT,
@@ -101,6 +102,55 @@ def test_admission_rests_on_what_the_record_shows(limits: Limits) -> None:
         "s3_key": "a.mp4",
         "metadata": ABSENT,
     }
+
+
+def test_what_is_invalid_is_not_pending(limits: Limits) -> None:
+    change = admit({"task_id": "a/b", "status": "RETRY", "pending_since": 1}, NOW, limits)
+    assert change
+    assert "pending_since" in change.remove
+
+
+@pytest.mark.parametrize(
+    ("item", "sentence"),
+    [
+        (
+            {},
+            (
+                "task_id must be the id that POST /v1/videos returned: 1 to 256 visible ASCII characters without "
+                "spaces and without any of / \\ ? # %. Insert the item again with the right id."
+            ),
+        ),
+        (
+            {"task_id": "t", "s3_key": ""},
+            "s3_key must be a string of 1 to 1024 bytes; change it, or remove it for videos/{task_id}.mp4.",
+        ),
+        (
+            {"task_id": "t", "s3_key": "/"},
+            (
+                "s3_key must not start or end with / and must not hold control characters or the path segments . and "
+                ".. ; {task_id} in it stands for the id."
+            ),
+        ),
+        (
+            {"task_id": "t", "metadata": 7},
+            "metadata must be a map of texts, numbers, true and false, for example {'project': 'trailer'}.",
+        ),
+        (
+            {"task_id": "t", "metadata": {"model": "m"}},
+            (
+                "metadata has the name 'model'; names are lower-case letters, digits, '-', '_' and '.', and not "
+                "completed-at, created-at, model, task-id, which the service sets itself."
+            ),
+        ),
+    ],
+)
+def test_the_sentence_says_what_would_be_right(item: dict[str, object], sentence: str) -> None:
+    assert problem_of(item) == sentence
+
+
+@pytest.mark.parametrize("item", [{"task_id": "X.X"}, {"task_id": "t", "s3_key": "a"}])
+def test_the_shortest_and_the_strangest_are_valid(item: dict[str, object]) -> None:
+    assert problem_of(item) is None
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_ports() -> None:
         ("//w.example.com/x?", "w.example.com", "/x?"),
         (" https://w.example.com/x/../y ", "w.example.com", "/x/../y"),
         ("/\u00c3\u00a4", "v.example.com", "/%C3%A4"),
+        ("/\u20ac", "v.example.com", "/?"),
         ("", "v.example.com", "/a/b?c"),
     ],
 )
@@ -109,14 +110,70 @@ def test_a_redirect(location: str, host: str, target: str) -> None:
     assert redirected(url, location, allow_insecure=False) == VideoUrl("https", host, 443, target, takes_key=False)
 
 
+def test_a_redirect_may_be_insecure_where_urls_may() -> None:
+    url = check_url("https://v.example.com/a", allow_insecure=True)
+    assert redirected(url, "http://127.0.0.1/b", allow_insecure=True) == VideoUrl("http", "127.0.0.1", 80, "/b")
+
+
 @pytest.mark.parametrize(
-    "location",
-    ["http://v.example.com/", "file:///etc/passwd", "//[::1", "https://a@b/", "https://10.0.0.1/", "https:b"],
-)
-def test_a_redirect_that_is_not_followed(location: str) -> None:
+    ("location", "code"),
+    [
+        ("http://v.example.com/", "insecure_url"), ("file:///etc/passwd", "insecure_url"), ("//[::1", "bad_url"),
+        ("https://a@b/", "userinfo_in_url"), ("https://10.0.0.1/", "address_not_public"), ("https:b", "bad_url"),
+    ],
+)  # fmt: skip
+def test_a_redirect_that_is_not_followed(location: str, code: str) -> None:
     url = check_url("https://v.example.com/a/b?c", allow_insecure=False)
-    with pytest.raises(CopyInterrupted):
+    with pytest.raises(CopyInterrupted) as refused:
         redirected(url, location, allow_insecure=False)
+    assert refused.value.code == code
+    assert refused.value.message == "The video URL redirects to a URL that is never fetched."
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "fault"),
+    [
+        ("https://v.example.com:port/", "bad_url", "cannot be read"),
+        ("http://v.example.com/", "insecure_url", "does not begin with https://"),
+        ("ftp://v.example.com/", "insecure_url", "does not begin with https://"),
+        ("/a.mp4", "insecure_url", "does not begin with https://"),
+        ("https:v.example.com", "bad_url", "names no host or holds control characters"),
+        ("https://:443/", "bad_url", "names no host or holds control characters"),
+        ("https://v.example.com/\x01", "bad_url", "names no host or holds control characters"),
+        ("https://a@v.example.com/", "userinfo_in_url", "holds a user name or password before the host"),
+        ("https://v.example.com/".ljust(8193, "a"), "url_too_long", "is longer than 8192 characters"),
+        ("https://10.0.0.1/", "address_not_public", "names an address that is not public"),
+        ("https://0x7f.1/", "address_not_public", "names an address that is not public"),
+        ("https://[::1]/", "address_not_public", "names an address that is not public"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_url_that_is_never_fetched(text: str, code: str, fault: str) -> None:
+    with pytest.raises(VideoRefused) as refused:
+        check_url(text, allow_insecure=False)
+    assert refused.value.code == code
+    assert refused.value.message == (
+        f"The video URL {fault}, so it was not fetched. Check CometApiBaseUrl; if CometAPI itself returned this URL, "
+        "ask its support."
+    )
+
+
+def test_the_longest_url_and_a_public_address_are_fetched() -> None:
+    for text in ("https://v.example.com/".ljust(8192, "a"), "https://1.1.1.1/", "https://[2606:4700::1111]/"):
+        assert check_url(text, allow_insecure=False)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_there"),
+    [
+        ("https://v.example.com/a?b?c", True), ("https://v.example.com/a", True), ("https://v.example.com/b", False),
+        ("https://w.example.com/a", False), ("https://v.example.com:444/a", False),
+        ("http://v.example.com:443/a", False),
+    ],
+)  # fmt: skip
+def test_a_place_is_an_origin_and_a_path(other: str, *, is_there: bool) -> None:
+    here = check_url("https://v.example.com/a?x", allow_insecure=True)
+    assert here.is_at(check_url(other, allow_insecure=True)) is is_there
 
 
 UNASKED: Any = None

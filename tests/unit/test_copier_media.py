@@ -54,6 +54,8 @@ def test_no_video(announced: str, head: bytes) -> None:
     with pytest.raises(CopyInterrupted) as refused:
         video_type(announced, head)
     assert refused.value.code == "not_a_video"
+    named = announced or "nothing"
+    assert refused.value.message == f"The video host sent something that is no MP4 file (it calls it {named})."
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,7 @@ def test_no_picture(head: bytes) -> None:
     with pytest.raises(CopyInterrupted) as refused:
         picture_type("image/png", head)
     assert refused.value.code == "not_a_picture"
+    assert refused.value.message == "The host of the last frame sent something that is no picture."
 
 
 # --- What is written on an object ---

@@ -170,6 +170,8 @@ def test_a_failure_ends_with_the_providers_words(status: str, limits: Limits) ->
         **dict.fromkeys(GONE),
     }
     assert error_of(task, report(status), limits) == {"code": "no_code", "message": "CometAPI gave no reason."}
+    assert "model" not in (change(known(model="m"), report(status, model="m"), limits) or {}), "it is said already"
+    assert (change(pending(), report(status), limits) or {})["reported_at"] == NOW
 
 
 def test_retention_of_0_keeps_items_for_ever() -> None:
@@ -256,8 +258,12 @@ def test_a_url_that_no_host_takes_ends_the_task(limits: Limits) -> None:
     assert isinstance(decide(pending(), report("SUCCESS", video_url=url), NOW, limits), HandOff)
     found = change(pending(), report("SUCCESS", video_url=url + "x", completed_at=7), limits)
     assert found
-    assert (found["status"], found["error"]["code"], found["completed_at"]) == ("COPY_FAILED", "url_too_long", 7)
-    assert "8192" in found["error"]["message"]
+    assert (found["status"], found["completed_at"], found["reported_at"]) == ("COPY_FAILED", 7, NOW)
+    assert found["error"] == {
+        "code": "url_too_long",
+        "message": "CometAPI gave a video URL that is longer than 8192 characters, which no video host takes. "
+        "Set status to RETRY to ask again, or ask CometAPI's support for the video.",
+    }
     assert "volces" not in str(found)
 
 
@@ -385,10 +391,11 @@ def test_a_denial_is_noted_at_once_and_once(limits: Limits) -> None:
     assert change(task, UNKNOWN, limits, NOW + 3000) is None
     for answer in SILENT.values():
         assert change(task, answer, limits, NOW + 60) is None, "other silence does not break the row"
-    told = error_of(known(), UNKNOWN, limits)
-    assert told["code"] == "task_not_exist"
-    assert "reported on this task before" in told["message"]
-    assert "another account" in told["message"]
+    assert error_of(known(), UNKNOWN, limits) == {
+        "code": "task_not_exist",
+        "message": "CometAPI reported on this task before and does not know it now, so the API key is probably of "
+        "another account. The task waits; store the right key in the SSM parameter that CometApiKeyParameter names.",
+    }
 
 
 @pytest.mark.parametrize("answer", [report("SUBMITTED"), report("IN_PROGRESS"), report(None), report("SUCCESS")])

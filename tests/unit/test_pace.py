@@ -99,7 +99,15 @@ def test_a_429_halves_and_waits_then_recovers_step_by_step() -> None:
     assert Pace(1).after(gauge(Throttled(retry_after=None)), 16, 100) == Pace(1, resume_at=115)
     assert Pace(1).after(gauge(Throttled(retry_after=0)), 16, 100) == Pace(1, resume_at=100)
     assert Pace(1).after(gauge(Throttled(retry_after=86400)), 16, 100) == Pace(1, resume_at=160)
+    assert Pace(5).after(gauge(Throttled(retry_after=0)), 16, 100) == Pace(2, resume_at=100)
+    assert Pace(1).after(gauge(GOOD), 16, 200) == Pace(2, good_at=200)
+    assert Pace(4, good_at=7).after(gauge(), 16, 200) == Pace(4, good_at=7), "who asked nobody is none the wiser"
+    assert Pace(16, good_at=7).after(gauge(KeyRejected(message="")), 16, 200) == Pace(16)
     assert [(slowed := slowed.after(gauge(GOOD), 16, 200)).concurrency for _ in range(5)] == [10, 12, 15, 16, 16]
+
+
+def test_answers_are_counted_by_their_kind() -> None:
+    assert gauge(DOWN, GOOD, DOWN, DENIED, DOWN).answers == {"Unavailable": 3, "Report": 1, "UnknownTask": 1}
 
 
 @pytest.mark.parametrize(

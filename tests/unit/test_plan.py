@@ -82,6 +82,19 @@ def test_a_minute_has_a_round_each_interval_in_every_segment(interval: int, segm
     assert found == sorted(found, key=lambda asked: (asked.until, asked.segment))
 
 
+def test_the_rounds_of_one_time_share_the_tasks() -> None:
+    assert rounds(MINUTE_0, 30, 2) == [
+        RoundMessage(segment, 2, MINUTE_0 + offset - 30, MINUTE_0 + offset, MINUTE_0 + offset + 30)
+        for offset in (0, 30)
+        for segment in (0, 1)
+    ]
+
+
+def test_an_id_that_nobody_can_write_down_is_asked_about_too() -> None:
+    task = Task.from_item({"task_id": "\ud800", "pending_since": MINUTE_0 - HOUR})
+    assert asked_at(task, every(5, 15), 15)
+
+
 @pytest.mark.parametrize("interval", [15, 20, 30, 60])
 def test_slow_answers_keep_two_rounds_in_flight_at_the_most(interval: int) -> None:
     plan = every(5, interval)

@@ -40,7 +40,7 @@ def test_settings_are_typed() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *(("RETENTION_DAYS", text) for text in ("x", "-1", "1.5", "5.36E9", " 1", "\u00b2")),
+        *(("RETENTION_DAYS", text) for text in ("x", "-1", "1.5", "5.36E9", " 1", "\u00b2", "true")),
         *(("ALLOW_INSECURE_VIDEO_URLS", text) for text in ("0", "1", "no", "yes", " false")),
         *((name, "") for name in SOUND if name not in {"VIDEOS_BUCKET", "MAX_VIDEO_BYTES", "TASK_ENDED_TOPIC"}),
     ],
