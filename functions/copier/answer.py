@@ -43,6 +43,16 @@ class Answer:
         self.status = response.status
         self.length: int | None = response.length_remaining
         """What the host announces in bytes; None where it does not."""
+        self.is_delimited = self.length is not None or response.chunked
+        """HTTP itself shows where the body ends; a closed connection may be a broken one."""
+        self.is_encoded = self.header("Content-Encoding").lower() not in {"", "identity"}
+        """The body is compressed, or otherwise not the bytes themselves."""
+        placed = _CONTENT_RANGE.fullmatch(self.header("Content-Range"))
+        self.content_range = (int(placed[1]), int(placed[2]) + 1, int(placed[3])) if placed else None
+        """Start, stop (exclusive) and total of a partial answer."""
+        etag, date = self.header("ETag"), self.header("Last-Modified")
+        self.validator = etag if _STRONG_ETAG.fullmatch(etag) else date if _DATE.fullmatch(date) else None
+        """What identifies this version of the video: a strong ETag, else its date."""
 
     def close(self) -> None:
         """Be done with it."""
@@ -75,28 +85,6 @@ class Answer:
     def header(self, name: str) -> str:
         """Return a header; empty where it is missing."""
         return self._response.headers.get(name, "").strip()
-
-    @property
-    def is_encoded(self) -> bool:
-        """Tell whether the body is compressed, or otherwise not the bytes themselves."""
-        return self.header("Content-Encoding").lower() not in {"", "identity"}
-
-    @property
-    def is_delimited(self) -> bool:
-        """Tell whether HTTP itself shows where the body ends; a closed connection may be a broken one."""
-        return self.length is not None or self._response.chunked
-
-    @property
-    def content_range(self) -> tuple[int, int, int] | None:
-        """Return start, stop (exclusive) and total of a partial answer."""
-        match = _CONTENT_RANGE.fullmatch(self.header("Content-Range"))
-        return (int(match[1]), int(match[2]) + 1, int(match[3])) if match else None
-
-    @property
-    def validator(self) -> str | None:
-        """Return what identifies this version of the video: a strong ETag, else its date."""
-        etag, date = self.header("ETag"), self.header("Last-Modified")
-        return etag if _STRONG_ETAG.fullmatch(etag) else date if _DATE.fullmatch(date) else None
 
     def _read(self, view: memoryview) -> int:
         """Read some bytes, and return how many; 0 where `view` is full or the body has ended."""

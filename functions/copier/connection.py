@@ -6,25 +6,22 @@ import ssl
 import time
 from functools import cache
 from http.client import HTTPResponse
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from copier.video_url import VideoUrl, is_public
 from shared.errors import CopyInterrupted
 from shared.wire import receive
 
 if TYPE_CHECKING:
-    from copier.video_url import VideoUrl
     from copier.watch import Watch
 
 _CONNECT_TIMES = 3
 """A name may have any number of silent addresses; so many are waited for."""
 _PULSE_SECONDS = 0.1
 """The longest wait for a byte before the watch is asked again."""
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 logging.getLogger("urllib3.connection").disabled = True  # its warnings quote headers, and a Location may be signed
 
@@ -96,7 +93,7 @@ class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
 
 
-def pool_for(url: "VideoUrl", size: int, *, allow_insecure: bool, watch: "Watch") -> HTTPConnectionPool:
+def pool_for(url: VideoUrl, size: int, *, allow_insecure: bool, watch: "Watch") -> HTTPConnectionPool:
     """Return a pool that keeps up to `size` connections for requests of exactly this URL."""
     is_tls = url.scheme == "https"
     named: dict[str, Any] = {"target": url.target, "allow_insecure": allow_insecure, "watch": watch}
@@ -105,17 +102,6 @@ def pool_for(url: "VideoUrl", size: int, *, allow_insecure: bool, watch: "Watch"
     pool = (HTTPSConnectionPool if is_tls else HTTPConnectionPool)(url.host, url.port, maxsize=size, **named)
     pool.ConnectionCls = TlsConnection if is_tls else Connection
     return pool
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is reachable for everybody, and nobody's private or loopback address in disguise."""
-    ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address):
-        embedded = ip.ipv4_mapped or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
-        if embedded is None:
-            return ip.is_global and ip in _GLOBAL_UNICAST
-        ip = embedded
-    return ip.is_global and not ip.is_multicast
 
 
 def _not_public() -> CopyInterrupted:

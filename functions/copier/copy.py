@@ -75,7 +75,7 @@ def _transfer(bucket: VideoBucket, task: Task, host: VideoHost, *, in_ranges: bo
     with closing(host), closing(host.open(in_ranges=in_ranges)) as video, closing(parts(host, video)) as received:
         suffix = SUFFIXES.get(video.media_type)
         key = f"{_SUFFIX.sub('', task.s3_key)}.last.{suffix}" if suffix else task.s3_key
-        return _store(bucket, key, Label(video.media_type, object_metadata(task)), received)
+        return _store(bucket, key, {"ContentType": video.media_type, "Metadata": object_metadata(task)}, received)
 
 
 def _store(bucket: VideoBucket, key: str, label: Label, received: Iterator[Part]) -> StoredVideo:

@@ -32,6 +32,10 @@ _LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoS
 _NO_OBJECT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
+type Label = Mapping[str, Any]
+"""What S3 keeps about an object besides its bytes, in its own words: ContentType and Metadata."""
+
+
 class KeyTaken(SeedancePollerError):  # noqa: N818 - named after what happened
     """Another object was at the key, or is being written to it: look who wrote it."""
 
@@ -48,14 +52,6 @@ class StoredVideo:
     size: int
     etag: str
     task_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What S3 keeps about an object besides its bytes."""
-
-    content_type: str
-    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +76,21 @@ class VideoBucket:
 
     def put(self, key: str, video: Part, label: Label) -> StoredVideo:
         """Store a small video in one request; raises KeyTaken."""
-        named = {"ContentType": label.content_type, "Metadata": label.metadata, "ChecksumCRC32": video.checksum}
-        return self.make(self.client.put_object, label, len(video), Key=key, Body=video.body, **named)
+        named = {"Key": key, "ChecksumCRC32": video.checksum, **label}
+        return self.make(self.client.put_object, label, len(video), Body=video.body, **named)
 
     @contextmanager
     def upload(self, key: str, label: Label) -> Iterator["Upload"]:
-        """Begin a multipart upload, and leave nothing of it behind unless it was completed."""
-        answer = self.call(
-            self.client.create_multipart_upload,
-            Key=key,
-            ContentType=label.content_type,
-            Metadata=label.metadata,
-            # S3 derives the checksum of the whole from those of the parts, each of which it has verified.
-            ChecksumAlgorithm="CRC32",
-            ChecksumType="FULL_OBJECT",
-        )
+        """Begin a multipart upload; nothing of it is left behind where the block does not come to its end."""
+        # S3 derives the checksum of the whole from those of the parts, each of which it has verified.
+        checked = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+        answer = self.call(self.client.create_multipart_upload, Key=key, **label, **checked)
         upload = Upload(self, label, {"Key": key, "UploadId": answer["UploadId"]})
         try:
             yield upload
-        finally:
-            upload.abort_unless_completed()
+        except BaseException:
+            upload.abort()
+            raise
 
     def call(self, operation: Callable[..., Any], **request: Any) -> Any:  # noqa: ANN401 - botocore's
         """Return what an operation of S3 returns; raises OutOfTime where it is not over by the deadline."""
@@ -114,7 +105,7 @@ class VideoBucket:
             if error.response["Error"]["Code"] in _LOST_RACE:
                 raise KeyTaken(request["Key"]) from error
             raise
-        return self._stored(request["Key"], size, answer["ETag"], label.metadata)
+        return self._stored(request["Key"], size, answer["ETag"], label["Metadata"])
 
     def _stored(self, key: str, size: int, etag: str, metadata: Mapping[str, str]) -> StoredVideo:
         return StoredVideo(f"s3://{self.name}/{key}", size, etag.strip('"'), metadata.get("task-id"))
@@ -129,7 +120,6 @@ class Upload:
     names: dict[str, Any]
     """Its key and its id, in S3's words."""
     parts: dict[int, dict[str, Any]] = field(default_factory=dict)
-    is_completed: bool = False
 
     def part(self, number: int, part: Part) -> None:
         """Upload one part; numbers begin at 1."""
@@ -142,17 +132,14 @@ class Upload:
         parts = {"Parts": [self.parts[number] for number in sorted(self.parts)]}
         named = {"MultipartUpload": parts, "ChecksumType": "FULL_OBJECT", "MpuObjectSize": size}
         complete = self.bucket.client.complete_multipart_upload
-        stored = self.bucket.make(complete, self.label, size, **self.names, **named)
-        self.is_completed = True
-        return stored
+        return self.bucket.make(complete, self.label, size, **self.names, **named)
 
-    def abort_unless_completed(self) -> None:
+    def abort(self) -> None:
         """Remove the parts; the bucket's lifecycle rule removes what even this cannot."""
         abort = partial(self.bucket.client.abort_multipart_upload, Bucket=self.bucket.name, **self.names)
         # The failure that led here must not be lost behind this one.
         with suppress(BotoCoreError, ClientError, OutOfTime):
-            if not self.is_completed:
-                in_time(abort, _ABORT_SECONDS)
+            in_time(abort, _ABORT_SECONDS)
 
 
 def in_time[T](call: Callable[[], T], seconds: float) -> T:

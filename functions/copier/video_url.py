@@ -5,12 +5,12 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTP_PORT, HTTPS_PORT
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote_from_bytes, urljoin
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from copier.connection import is_public
 from shared.errors import CopyInterrupted, VideoRefused
 from shared.lifecycle import LONGEST_URL
 
@@ -19,6 +19,8 @@ _URL = re.compile(r"(?P<origin>[a-z]+://[^/?#\\]+)(?P<target>[^#]*)", re.IGNOREC
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _VISIBLE = bytes(range(0x21, 0x7F)).decode()
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,17 @@ def redirected(url: VideoUrl, location: str, *, allow_insecure: bool) -> VideoUr
         raise CopyInterrupted(refused.code, "The video URL redirects to a URL that is never fetched.") from None
     except ValueError:
         raise CopyInterrupted("bad_url", "The video URL redirects to a URL that cannot be read.") from None
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is reachable for everybody, and nobody's private or loopback address in disguise."""
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        embedded = ip.ipv4_mapped or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if embedded is None:
+            return ip.is_global and ip in _GLOBAL_UNICAST
+        ip = embedded
+    return ip.is_global and not ip.is_multicast
 
 
 def _encoded(text: bytes) -> str:

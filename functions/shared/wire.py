@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
 from typing import Any
@@ -34,8 +33,10 @@ class _Wire(RawIOBase):
         began = time.monotonic()
         while True:
             self._sock.settimeout(self._patience(time.monotonic() - began))
-            with suppress(TimeoutError):
+            try:  # and no `suppress`: this runs for every 16 KB of a video
                 return self._sock.recv_into(buffer)
+            except TimeoutError:
+                continue
 
     def close(self) -> None:
         self._holder.close()  # a socket stays open for as long as anybody may read from it

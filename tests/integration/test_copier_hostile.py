@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from copier import connection
+from copier.video_url import is_public
 from infra.local.cometapi.footage import Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
@@ -125,7 +126,6 @@ def in_public(
     shop: CopyShop, certificate: Path, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, list[str]]:
     """Count 127.0.0.1, and nothing else of this machine, as a public address with a valid certificate."""
-    is_public = connection.is_public
     monkeypatch.setattr(connection, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
     trusted = ssl.create_default_context(cafile=certificate)
     monkeypatch.setattr(connection, "trusted_authorities", lambda: trusted)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from copier.copy import Copier
 from copier.parts import WHOLE_BYTES, Part
 from copier.video import HostRules
-from copier.video_bucket import S3_CONFIG, KeyTaken, Label, VideoBucket
+from copier.video_bucket import S3_CONFIG, KeyTaken, VideoBucket
 from copier.video_host import Source
 from copier.watch import Deadline
 from infra.local.aws import LocalAws
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BUCKET = "videos"
 MIB = 1024 * 1024
-LABEL = Label("video/mp4", {"task-id": "task_x"})
+LABEL = {"ContentType": "video/mp4", "Metadata": {"task-id": "task_x"}}
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +67,34 @@ def test_bytes_that_changed_since_they_arrived_are_refused(s3: "S3Client") -> No
 
 def test_a_part_that_is_missing_is_noticed(s3: "S3Client") -> None:
     bucket = VideoBucket(s3, BUCKET)
-    with bucket.upload("part", LABEL) as upload:
-        upload.part(1, Part.of(bytearray(5 * MIB)))
-        with pytest.raises(ClientError):
+
+    def lose_a_part() -> None:
+        with bucket.upload("part", LABEL) as upload:
+            upload.part(1, Part.of(bytearray(5 * MIB)))
             upload.complete(6 * MIB)
+
+    with pytest.raises(ClientError):
+        lose_a_part()
     assert bucket.find("part") is None
     assert not s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
 
 
 def test_only_the_first_of_two_writers_gets_the_key(s3: "S3Client") -> None:
     bucket = VideoBucket(s3, BUCKET)
-    with bucket.upload("race", LABEL) as late:
-        late.part(1, Part.of(bytearray(5 * MIB)))
-        first = bucket.put("race", Part.of(bytearray(b"first")), LABEL)
-        with pytest.raises(KeyTaken):
+
+    def come_late() -> None:
+        with bucket.upload("race", LABEL) as late:
+            late.part(1, Part.of(bytearray(5 * MIB)))
+            bucket.put("race", first, LABEL)
             late.complete(5 * MIB)
-    with pytest.raises(KeyTaken):
-        bucket.put("race", Part.of(bytearray(b"late")), LABEL)
-    assert bucket.find("race") == first
+
+    first = Part.of(bytearray(b"first"))
+    for write in (come_late, lambda: bucket.put("race", Part.of(bytearray(b"late")), LABEL)):
+        with pytest.raises(KeyTaken):
+            write()
+    found = bucket.find("race")
+    assert found
+    assert found.size == len(first)
     assert not s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
 
 

@@ -154,7 +154,7 @@ def an_upload_completes_once(bucket: VideoBucket) -> None:
 def an_aborted_upload_takes_no_parts(bucket: VideoBucket) -> None:
     with bucket.upload("k", _label("a")) as upload:
         upload.part(1, Part.of(bytearray(b"one")))
-        upload.abort_unless_completed()
+        upload.abort()
         try:
             upload.part(2, Part.of(bytearray(b"two")))
         except ClientError as error:
@@ -185,7 +185,7 @@ FORGOTTEN_UPLOAD_SCENARIOS: list[Callable[[VideoBucket], None]] = [
 
 
 def _label(task_id: str) -> Label:
-    return Label("video/mp4", {"task-id": task_id})
+    return {"ContentType": "video/mp4", "Metadata": {"task-id": task_id}}
 
 
 def _upload(bucket: VideoBucket, key: str, body: bytes) -> Any:

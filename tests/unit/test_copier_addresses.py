@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from copier.answer import Answer
-from copier.connection import Connection, TlsConnection, is_public, pool_for
-from copier.video_url import VideoUrl, check_url, redirected
+from copier.connection import Connection, TlsConnection, pool_for
+from copier.video_url import VideoUrl, check_url, is_public, redirected
 from shared.errors import CopyInterrupted, VideoRefused
 
 
@@ -220,8 +220,10 @@ def test_no_proxy_is_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answer(**headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = SimpleNamespace(received=None)
-    response: Any = SimpleNamespace(status=206, length_remaining=None, headers=named, connection=connection)
+    received = SimpleNamespace(received=None)
+    response: Any = SimpleNamespace(
+        status=206, length_remaining=None, headers=named, chunked=False, connection=received
+    )
     return Answer(response, UNASKED, 0)
 
 
