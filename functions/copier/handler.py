@@ -32,6 +32,7 @@ from shared.task_table import TaskTable, is_too_large
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from urllib3.util import Url
 
 logger = Logger()
 metrics = Metrics()
@@ -49,7 +50,7 @@ class Tools:
     table: TaskTable
     copier: Copier
     limits: Limits
-    base_url: str
+    base: "Url"
     """CometAPI's, whose content route is the only place where the key may go."""
     key: ApiKey
 
@@ -97,7 +98,7 @@ def settle(tools: Tools, message: CopyMessage, seconds: float) -> None:
 def _outcome(tools: Tools, task: Task, message: CopyMessage, deadline: Deadline) -> Change:
     started = time.monotonic()
     try:
-        source = Source(message.video_url, content_url(tools.base_url, task.task_id), tools.key)
+        source = Source(message.video_url, content_url(tools.base, task.task_id), tools.key)
         stored = tools.copier.copy(task, source, deadline)
     except VideoRefused as error:
         logger.warning("not copied: %s", error, code=error.code)
@@ -145,13 +146,12 @@ def _now() -> int:
 @cache
 def _tools() -> Tools:
     settings = CopierSettings.load(os.environ)
-    normal_base(settings.cometapi_base_url, settings.allow_insecure_video_urls)
     rules = HostRules(max_video_bytes=settings.max_video_bytes, allow_insecure=settings.allow_insecure_video_urls)
     return Tools(
         table=TaskTable(boto3.client("dynamodb", config=CLIENT_CONFIG), settings.tasks_table),
         copier=Copier(VideoBucket(boto3.client("s3", config=S3_CONFIG), settings.videos_bucket), rules),
         limits=Limits(deadline_seconds=0, retention_seconds=settings.retention_days * 86400),
-        base_url=settings.cometapi_base_url,
+        base=normal_base(settings.cometapi_base_url, settings.allow_insecure_video_urls),
         key=ssm_api_key(settings.cometapi_key_parameter),
     )
 

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from poller.pace import FAILURES_IN_A_ROW, Gauge, Pace
 from poller.remarks import remark
 from shared.aws import cause
-from shared.comet_api import Answer, CometApi, Report
+from shared.comet_api import Answer, CometApi, Report, content_url
 from shared.endings import is_in_vain
 from shared.lifecycle import Limits, decide, take_back
 from shared.queues import COPY_DELAY_SECONDS, CopyMessage, Queues, draw_lease
@@ -99,7 +99,7 @@ class Round:
     def _hand_off(self, change: HandOff) -> None:
         """Send the message, then write the lease that it carries: who dies in between leaves no lease without one."""
         lease = draw_lease()
-        url = change.video_url or self._tools.api.content_url(change.task_id)
+        url = change.video_url or content_url(self._tools.api.base, change.task_id)
         message = CopyMessage(change.task_id, lease, url, change.last_frame_url)
         sent_at = self._tools.now()
         if not self._send(message):

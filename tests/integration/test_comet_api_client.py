@@ -179,7 +179,7 @@ def test_the_content_route_is_where_the_simulator_has_it(comet_api: SimulatedCom
     api = api_of(comet_api)
     found = api.ask(task_id)
     assert isinstance(found, Report)
-    assert found.video_url == api.content_url(task_id) == content_url(comet_api.base_url + "/v1", task_id)
+    assert found.video_url == content_url(api.base, task_id)
 
 
 @pytest.mark.parametrize("length", [8192, 8193, 20_000])
@@ -249,7 +249,7 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(comet_api: SimulatedCom
     ],
 )
 def test_a_base_url_that_is_none(base_url: str) -> None:
-    for use in (client_of, lambda url: content_url(url, "task_x")):
+    for use in (client_of, lambda url: normal_base(url, allow_insecure=True)):
         with pytest.raises(ConfigurationError, match="CometApiBaseUrl") as raised:
             use(base_url)
         assert "secret" not in str(raised.value)
@@ -271,10 +271,11 @@ def test_a_base_url_that_is_none(base_url: str) -> None:
     ],
 )
 def test_a_base_url_may_end_in_v1_or_not(base_url: str, normal: str) -> None:
-    assert normal_base(base_url, allow_insecure=False).url == normal
-    assert content_url(base_url, "task_x") == f"{normal}/v1/videos/task_x/content"
-    assert client_of(base_url).content_url("task_x") == f"{normal}/v1/videos/task_x/content"
-    assert content_url(base_url, "a/../b?c#d ü") == f"{normal}/v1/videos/a%2F..%2Fb%3Fc%23d%20%C3%BC/content"
+    base = normal_base(base_url, allow_insecure=False)
+    assert base.url == normal
+    assert base == client_of(base_url).base
+    assert content_url(base, "task_x") == f"{normal}/v1/videos/task_x/content"
+    assert content_url(base, "a/../b?c#d ü") == f"{normal}/v1/videos/a%2F..%2Fb%3Fc%23d%20%C3%BC/content"
 
 
 def test_plain_http_is_refused_where_nobody_allowed_it() -> None:

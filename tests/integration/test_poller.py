@@ -17,7 +17,7 @@ from infra.local.cometapi import SimulatedCometApi
 from poller import remarks
 from poller.plan import due, rounds
 from shared.api_key import ApiKey
-from shared.comet_api import Answer, CometApi
+from shared.comet_api import Answer, CometApi, normal_base
 from shared.errors import CopyInterrupted
 from shared.lifecycle import Limits, begin_copy, interrupt_copy
 from shared.task import Change, Task
@@ -503,7 +503,8 @@ def test_trouble_ends_nothing_and_leaves_a_word_and_all_are_stored_afterwards(st
     assert handed_off(stack) == Counter(tasks)
     assert not any("error" in item for item in stack.items().values())
     with CopyShop(stack.comet_api) as shop:
-        tools = CopierTools(stack.table, shop.copier(), Limits(0, 86400), stack.comet_api.base_url, stack.keys)
+        base = normal_base(stack.comet_api.base_url, allow_insecure=True)
+        tools = CopierTools(stack.table, shop.copier(), Limits(0, 86400), base, stack.keys)
         for message in stack.sent:
             settle(tools, message, seconds=60)
             assert shop.has_stored(message.task_id)

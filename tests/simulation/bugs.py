@@ -17,7 +17,7 @@ from poller import plan, worker
 from poller.round import Round
 from shared import lifecycle, task_table
 from shared.api_key import ApiKey
-from shared.comet_api import Answer, CometApi, Report, Unavailable, UnknownTask
+from shared.comet_api import Answer, CometApi, Report, Unavailable, UnknownTask, content_url
 from shared.lifecycle import Limits
 from shared.queues import CopyMessage, RoundMessage
 from shared.task import Change, HandOff, Status, Task
@@ -92,7 +92,7 @@ def _closed_before_copied() -> Patch:
 def _sent_after_recorded() -> Patch:
     def hand_off(self: Any, change: HandOff) -> None:
         word = f"{change.task_id} at {self._tools.now()}"
-        url = change.video_url or self._tools.api.content_url(change.task_id)
+        url = change.video_url or content_url(self._tools.api.base, change.task_id)
         if self._tools.table.write(change.under(word)):
             self._send(CopyMessage(change.task_id, word, url))
 

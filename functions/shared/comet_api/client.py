@@ -29,8 +29,7 @@ class CometApi:
 
         Raises ConfigurationError where `base_url` is none, or is plain http and that is not allowed.
         """
-        base = normal_base(base_url, allow_insecure)
-        self._base = base
+        self.base = base = normal_base(base_url, allow_insecure)
         self._key = key
         self._reported_at: dict[str, float] = {}  # by the key's value: a stored name may get another account's
         # One for all connections: each would otherwise load the certificates of all authorities anew.
@@ -53,10 +52,6 @@ class CometApi:
                 return self._get(task_id, renewed, ends_at)
         return answer
 
-    def content_url(self, task_id: str) -> str:
-        """Return where CometAPI itself gives out the task's video to whoever has the key."""
-        return _content_url(self._base, task_id)
-
     def _get(self, task_id: str, key: str, ends_at: float) -> Answer:
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         left = ends_at - time.monotonic()
@@ -65,7 +60,7 @@ class CometApi:
         try:
             response = self._pool.urlopen(
                 "GET",
-                _path(self._base, task_id),
+                _path(self.base, task_id),
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=left),
                 retries=_NEVER,
@@ -104,15 +99,8 @@ def normal_base(base_url: str, allow_insecure: bool) -> Url:  # noqa: FBT001 - w
     return Url(base.scheme, host=base.host, port=base.port, path=path or None)
 
 
-def content_url(base_url: str, task_id: str) -> str:
-    """Return where CometAPI itself gives out the task's video to whoever has the key; whether by TLS is not judged.
-
-    Raises ConfigurationError where `base_url` is no base URL.
-    """
-    return _content_url(normal_base(base_url, allow_insecure=True), task_id)
-
-
-def _content_url(base: Url, task_id: str) -> str:
+def content_url(base: Url, task_id: str) -> str:
+    """Return where CometAPI itself gives out the task's video to whoever has the key; `base` is a normal one."""
     return base._replace(path=f"{_path(base, task_id)}/content").url
 
 
