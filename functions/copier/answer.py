@@ -43,8 +43,6 @@ class Answer:
         self.status = response.status
         self.length: int | None = response.length_remaining
         """What the host announces in bytes; None where it does not."""
-        self.is_delimited = self.length is not None or response.chunked
-        """HTTP itself shows where the body ends; a closed connection may be a broken one."""
         self.is_encoded = self.header("Content-Encoding").lower() not in {"", "identity"}
         """The body is compressed, or otherwise not the bytes themselves."""
         placed = _CONTENT_RANGE.fullmatch(self.header("Content-Range"))
@@ -53,6 +51,11 @@ class Answer:
         etag, date = self.header("ETag"), self.header("Last-Modified")
         self.validator = etag if _STRONG_ETAG.fullmatch(etag) else date if _DATE.fullmatch(date) else None
         """What identifies this version of the video: a strong ETag, else its date."""
+
+    @property
+    def is_delimited(self) -> bool:
+        """Tell whether HTTP itself shows where the body ends; a closed connection may be a broken one."""
+        return self.length is not None or self._response.chunked
 
     def close(self) -> None:
         """Be done with it."""

@@ -221,9 +221,7 @@ def test_no_proxy_is_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
 def answer(**headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     received = SimpleNamespace(received=None)
-    response: Any = SimpleNamespace(
-        status=206, length_remaining=None, headers=named, chunked=False, connection=received
-    )
+    response: Any = SimpleNamespace(status=206, length_remaining=None, headers=named, connection=received)
     return Answer(response, UNASKED, 0)
 
 
