@@ -71,7 +71,7 @@ def test_a_part_knows_its_checksum() -> None:
     [
         (None, 0, []), (None, 5, [5]), (None, WHOLE_BYTES, [WHOLE_BYTES]), (10, 10, [10]), (0, 0, []),
         (None, WHOLE_BYTES + PART_BYTES + 5, [WHOLE_BYTES, PART_BYTES, 5]), (WHOLE_BYTES, WHOLE_BYTES, [WHOLE_BYTES]),
-        (WHOLE_BYTES + 1, WHOLE_BYTES + 1, [*[PART_BYTES] * 4, 1]), (10, 7, [7]),
+        (WHOLE_BYTES + 1, WHOLE_BYTES + 1, [PART_BYTES, PART_BYTES, WHOLE_BYTES + 1 - 2 * PART_BYTES]), (10, 7, [7]),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("is_ranged", [False, True])
@@ -133,10 +133,10 @@ def test_who_stops_early_stops_the_host(monkeypatch: pytest.MonkeyPatch) -> None
     next(received)
     received.close()
     assert host.stopped.is_set()
-    assert len(host.ranges) <= 5 + 2, "the first part, and what its two connections had begun"
+    assert len(host.ranges) <= PART_BYTES // RANGE_BYTES + 2, "the first part, and what its two connections had begun"
 
 
-def test_three_parts_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_parts_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
     class Noting(ThreadPoolExecutor):
