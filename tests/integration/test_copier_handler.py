@@ -23,6 +23,7 @@ from shared.task_table import TaskTable
 from tests.integration.conftest import TABLE
 from tests.integration.copying import BUCKET, moto_takes_bytes_only
 from tests.integration.strange_host import StrangeHost, say
+from tests.logs import metrics_in
 from tests.template import ROOT
 
 COMPLETED_AT = 1_760_000_000
@@ -38,6 +39,12 @@ SETTINGS = {
     "POWERTOOLS_METRICS_NAMESPACE": "SeedancePoller",
     "POWERTOOLS_SERVICE_NAME": "videos",
 }
+
+
+OF_EVERY_LINE = {
+    "location", "timestamp", "service", "cold_start", "function_name", "function_memory_size", "function_arn",
+    "function_request_id",
+}  # fmt: skip
 
 
 serialize = TypeSerializer().serialize
@@ -100,8 +107,12 @@ class Office:
         return self.log.getvalue() + self.metrics
 
     def metric(self, name: str) -> Any:
-        lines = [json.loads(line) for line in self.metrics.splitlines()]
-        return next((line[name][0] for line in lines if name in line), None)
+        return next(iter(metrics_in(self.metrics).get(name, ())), None)
+
+    def said(self) -> list[dict[str, Any]]:
+        """Return the lines of the log, with what their writer gave them."""
+        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [{name: line[name] for name in line if name not in OF_EVERY_LINE} for line in lines]
 
 
 @cache
@@ -157,10 +168,11 @@ def test_what_is_measured(office: Office) -> None:
     office.copy(task_id)
     assert office.metric("VideosStored") == 1
     assert office.metric("VideoBytes") == office.comet_api.expected(task_id).size
-    assert office.metric("SecondsFromCompletionToStored") > 0
-    assert office.metric("SecondsFromCompletionToStored") > 0
-    lines = [json.loads(line) for line in office.log.getvalue().splitlines()]
-    assert {line["task_id"] for line in lines} == {task_id}
+    assert 0 < office.metric("SecondsFromCompletionToStored") <= time.time() - COMPLETED_AT
+    (line,) = office.said()
+    assert 0 < line.pop("seconds") < 60
+    stored = {"s3_uri": f"s3://{BUCKET}/videos/{task_id}.mp4", "size": office.comet_api.expected(task_id).size}
+    assert line == {"level": "INFO", "message": "video stored", "task_id": task_id, **stored}
 
 
 def test_a_video_that_is_refused_ends_its_task(office: Office) -> None:
@@ -169,6 +181,9 @@ def test_a_video_that_is_refused_ends_its_task(office: Office) -> None:
     assert item["error"]["code"] == "too_large"
     assert "pending_since" not in item
     assert office.metric("TasksCopyFailed") == 1
+    (line,) = office.said()
+    assert line["message"] == f"not copied: {item['error']['message']}"
+    assert (line["level"], line["code"]) == ("WARNING", "too_large")
 
 
 def test_a_copy_that_is_interrupted_gives_the_lease_back(office: Office) -> None:
@@ -179,6 +194,10 @@ def test_a_copy_that_is_interrupted_gives_the_lease_back(office: Office) -> None
     assert item["lease_until"] == item["updated_at"] + 60
     assert item["copy_attempts"] == 1
     assert office.metric("CopyInterrupted") == 1
+    (line,) = office.said()
+    said = item["error"]["message"].removesuffix(" The copy is tried again later.")
+    assert line["message"] == f"not copied, and tried again later: {said}"
+    assert (line["level"], line["code"]) == ("WARNING", "http_451")
 
 
 def test_too_little_time(office: Office) -> None:
@@ -194,7 +213,10 @@ def test_an_expired_url_is_not_replaced_here(office: Office) -> None:
 def test_a_bucket_that_is_gone(office: Office) -> None:
     boto3.client("s3").delete_bucket(Bucket=BUCKET)
     item = office.copy(office.pending())
-    assert item["error"]["code"] == "s3_error"
+    assert item["error"] == {
+        "code": "s3_error",
+        "message": "S3 did not store the video (NoSuchBucket). The copy is tried again later.",
+    }
     assert item["pending_since"]
 
 
@@ -282,7 +304,12 @@ def test_a_message_that_is_too_late(office: Office, state: str) -> None:
     assert office.deliver(message) == []
     assert office.table.get(task_id) == before
     assert office.comet_api.requests == []
-    assert "nothing to copy" in office.output
+    (*_, line) = office.said()
+    assert line == {
+        "level": "INFO",
+        "message": "nothing to copy: the task was cancelled, has ended, or is another message's",
+        "task_id": task_id,
+    }
 
 
 def test_a_message_that_comes_twice_is_copied_once(office: Office) -> None:
@@ -300,7 +327,7 @@ def test_two_messages_at_the_same_moment(office: Office, monkeypatch: pytest.Mon
     office.comet_api.forget_requests()
     monkeypatch.setattr(TaskTable, "get", lambda *_: task)
     assert office.deliver(office.message(task_id)) == []
-    assert "another message was faster" in office.output
+    assert office.said()[-1]["message"] == "nothing to copy: another message was faster"
     assert office.comet_api.requests == []
 
 
@@ -315,7 +342,7 @@ def test_a_task_whose_lease_is_lost_meanwhile(office: Office, monkeypatch: pytes
     monkeypatch.setattr(Copier, "copy", lose)
     item = office.copy(task_id)
     assert (item["status"], item["lease"]) == ("COPYING", "the-next-ones")
-    assert "cancelled or replaced meanwhile" in office.output
+    assert office.said()[-1]["message"] == "the task was cancelled or replaced meanwhile; it is left as it is"
 
 
 def test_a_task_that_is_cancelled_meanwhile(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +378,9 @@ def test_an_event_that_is_no_message(office: Office, event: Any) -> None:
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"task_id": "task_x", "lease": "", "video_url": "x"}', "[" * 9999])
 def test_a_message_that_is_no_copy_is_gone(office: Office, body: str) -> None:
     assert office.deliver(body) == []
-    assert '"message_id":"m-1"' in office.log.getvalue()
+    (line,) = office.said()
+    assert line["message"].startswith("message dropped: ")
+    assert (line["level"], line["message_id"]) == ("ERROR", "m-1")
     assert office.metric("BadMessages") == 1
 
 
@@ -374,7 +403,8 @@ def test_a_base_url_that_is_none(office: Office, monkeypatch: pytest.MonkeyPatch
 def test_a_missing_table(office: Office) -> None:
     boto3.client("dynamodb").delete_table(TableName=TABLE)
     assert office.invoke(SAMPLE)["batchItemFailures"] == [{"itemIdentifier": SAMPLE["Records"][0]["messageId"]}]
-    assert "ResourceNotFoundException" in office.output
+    (line,) = office.said()
+    assert line["message"] == "task not settled, the message comes back: ResourceNotFoundException"
     assert office.metric("TableErrors") == 1
 
 
