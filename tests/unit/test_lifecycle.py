@@ -30,6 +30,7 @@ from shared.lifecycle import (
     decide,
     interrupt_copy,
     refuse_copy,
+    take_back,
 )
 from shared.task import ABSENT, POLLED_ATTRIBUTES, Change, HandOff, Status, Task
 from tests.unit.conftest import NOW, pending
@@ -490,7 +491,9 @@ def test_copying_never_ends_by_the_deadline(answer: Answer, limits: Limits) -> N
     trouble = {"code": "c", "message": "Oh no."}
     ended = error_of(copying(age=7 * DAY, error=trouble), answer, limits)
     assert ended["code"] == "deadline"
-    for words in ("reported success", "168 hours", "success no more", "RETRY", "Oh no."):
+    advice = " Ask its support for the video, or set status to RETRY to ask again. The last trouble was: Oh no."
+    assert ended["message"].endswith(advice)
+    for words in ("reported success", "168 hours", "success no more"):
         assert words in ended["message"]
     assert "may still succeed" not in ended["message"]
     without_url = decide(copying(age=99 * DAY, no_url_since=NOW), report("SUCCESS"), NOW, limits)
@@ -538,6 +541,11 @@ def test_an_interrupted_copy_is_handed_off_again_after_a_pause(attempts: int, se
     after = begun.after(found)
     assert decide(after, report("SUCCESS", video_url=URL), NOW + seconds - 1, limits) is None
     assert decide(after, report("SUCCESS", video_url=URL), NOW + seconds, limits)
+
+
+def test_a_lease_whose_message_was_not_sent_passes_at_once() -> None:
+    found = take_back("task_x", "word", NOW)
+    assert found == Change("task_x", {"lease": "word"}, {"lease_until": NOW, "updated_at": NOW})
 
 
 def test_the_copier_closes_under_its_own_word(limits: Limits) -> None:

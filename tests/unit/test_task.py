@@ -1,11 +1,12 @@
 """A task is read from whatever an item holds: what is not of its type counts as missing."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from shared.task import Task
+from shared.task import HandOff, Task
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,13 @@ def test_an_empty_item_is_a_task_too() -> None:
     task = Task.from_item({})
     assert (task.task_id, task.pending_since, task.updated_at, task.lease_until) == ("", None, 0, 0)
     assert task.metadata == {}
+
+
+def test_a_change_in_brief_leaves_out_what_nothing_rests_on() -> None:
+    said = {"result": {"seed": 1}, "model": "m", "created_at": 1, "completed_at": 2}
+    error = {"code": "c", "message": "m" * 61}
+    change = HandOff("task_x", {"lease": "w"}, {"status": "FAILED", "error": error, **said}, frozenset({"a"}), "u", "f")
+    brief = change.in_brief()
+    assert brief == replace(change, set={"status": "FAILED", "error": {"code": "c", "message": "m" * 60}})
+    assert brief.in_brief() is None, "there is no less"
+    assert replace(change, set={"status": "COPYING", **said}).in_brief() == replace(change, set={"status": "COPYING"})
