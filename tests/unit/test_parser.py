@@ -309,7 +309,8 @@ def test_only_a_failure_has_a_reason(word: str) -> None:
     ("said", "seconds"),
     [
         (1776567610, 1776567610), (1776567610.9, 1776567610), ("1776567610", 1776567610), (1, 1),
-        (1776567610000, 1776567610), (1776567610000000, None), (1e300, None), (0, None), (-1, None), (None, None),
+        (1776567610000, 1776567610), (100_000_000_000, 100_000_000_000), (100_000_001_000, 100_000_001),
+        (1776567610000000, None), (1e300, None), (0, None), (-1, None), (None, None),
         ("soon", None), (True, None),
     ],
 )  # fmt: skip
@@ -413,6 +414,7 @@ def test_refusals_say_why() -> None:
     ("body", "reason"),
     [
         (b"x" * (1024 * 1024 + 1), "the body is longer than 1 MiB"),
+        (b'{"id": "task_x", "status": "SUCCESS"}'.ljust(1024 * 1024 + 1), "the body is longer than 1 MiB"),
         (b"<html>", "the body is no JSON object"),
         (b"{}", "the body has no status"),
         (b"{}".ljust(1024 * 1024), "the body has no status"),
@@ -435,6 +437,20 @@ def test_the_request_id_is_kept_for_the_log(status_code: int) -> None:
 @pytest.mark.parametrize("body", [{"status": "IN_PROGRESS"}, {"status": "SUCCESS", "id": "other"}, {"status": "error"}])
 def test_reports_and_their_mistakes_have_a_request_id_too(body: object) -> None:
     assert answer(body, X_Cometapi_Request_Id="r1").request_id == "r1"
+
+
+def test_a_failures_request_id_may_stand_in_its_reason() -> None:
+    body: dict[str, object] = {"status": "FAILED", "error": {"message": "No. (request id: r1)"}}
+    assert (report(body).reason, report(body).request_id) == ("No.", "r1")
+    assert report(body, X_Cometapi_Request_Id="r2").request_id == "r2"
+
+
+def test_what_lies_deeper_than_any_answer_is_not_believed() -> None:
+    body: object = {"status": "SUCCESS", "id": "task_x", "url": URL}
+    for _ in range(2):
+        body = {"data": body}
+    assert isinstance(answer(body), Report)
+    assert isinstance(answer({"data": body}), Unreadable)
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("x" * 2000, "x" * 999 + "…"), ("key sk-abcdef123456", "key sk-…")])
@@ -554,6 +570,12 @@ def test_the_usage_of_the_body_goes_before_the_headers() -> None:
 
 
 LARGE = dict.fromkeys(("duration", "seconds", "resolution", "ratio", "fps", "framespersecond", "seed"), "é" * 64)
+
+
+def test_a_result_has_room_for_2048_bytes_of_usage() -> None:
+    entries = {f"{n:0>2}": "x" * 118 for n in range(17)}  # 128 bytes each, of which 8 are DynamoDB's
+    found = report({"status": "SUCCESS", "usage": entries}).result["usage"]
+    assert found == {name: entries[name] for name in list(entries)[:16]}
 
 
 @pytest.mark.parametrize(
