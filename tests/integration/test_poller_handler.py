@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 from types import SimpleNamespace

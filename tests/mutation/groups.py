@@ -42,7 +42,7 @@ GROUPS = (
         "integration/test_comet_api_client",
         "integration/test_poller_handler",
     ),
-    _group("table", "shared/aws task_table", "integration/test_task_table", "integration/test_intake"),
+    _group("table", "shared/aws task_table", "unit/test_aws", "integration/test_task_table", "integration/test_intake"),
     _group("parser", "shared/comet_api/parser fields result", "unit/test_parser"),
     _group(
         "client",
@@ -50,16 +50,20 @@ GROUPS = (
         "integration/test_comet_api_client",
         "integration/test_frozen_connections",
     ),
+    _group("wire", "shared/wire", "integration/test_comet_api_client", "integration/test_copier_hostile"),
     _group("plan", "poller/plan pace", "unit/test_plan", "unit/test_pace"),
-    _group("poller", "poller/handler remarks round worker", "integration/test_poller*"),
+    _group("poller", "poller/handler remarks round worker", "unit/test_remarks", "integration/test_poller*"),
     _group("video", "copier/media parts video_url", "unit/test_copier_*"),
+    _group("copier", "copier/handler", "integration/test_copier_handler"),
     _group(
-        "copier",
-        "copier/answer connection copy handler video video_bucket video_host watch",
-        *(
-            f"integration/test_copier_{name}"
-            for name in ("copies", "faults", "handler", "hostile", "key", "last_frame")
-        ),
+        "bucket",
+        "copier/copy video_bucket",
+        *(f"integration/test_copier_{name}" for name in ("copies", "handler", "last_frame")),
+    ),
+    _group(
+        "host",
+        "copier/answer connection video video_host watch",
+        *(f"integration/test_copier_{name}" for name in ("copies", "faults", "hostile", "key")),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
     _group("intake", "intake/handler", "integration/test_intake"),

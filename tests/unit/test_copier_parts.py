@@ -136,7 +136,7 @@ def test_who_stops_early_stops_the_host(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(host.ranges) <= PART_BYTES // RANGE_BYTES + 2, "the first part, and what its two connections had begun"
 
 
-def test_few_parts_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parts_ahead_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
     class Noting(ThreadPoolExecutor):

@@ -1,0 +1,21 @@
+"""What is said of an error: enough to find its cause, and nothing of what it may quote."""
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from shared.aws import cause_of
+from shared.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ClientError({"Error": {"Code": "AccessDenied", "Message": "https://secret"}}, "Call"), "AccessDenied"),
+        (EndpointConnectionError(endpoint_url="https://secret"), "EndpointConnectionError"),
+        (ConfigurationError("TASKS_TABLE is not set."), "TASKS_TABLE is not set."),
+        (ValueError("https://secret"), "ValueError"),
+    ],
+    ids=["AWS's code", "no answer", "our own sentence", "another"],
+)
+def test_an_error_is_told_without_what_it_quotes(error: Exception, said: str) -> None:
+    assert cause_of(error) == said
