@@ -261,7 +261,7 @@ def test_clients_and_settings_are_made_while_lambda_imports_the_module(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def import_anew() -> int:
-        spec = importlib.util.spec_from_file_location("imported_anew", ROOT / f"functions/{module}/handler.py")
+        spec = importlib.util.find_spec(f"{module}.handler")
         assert spec
         assert spec.loader
         anew = importlib.util.module_from_spec(spec)

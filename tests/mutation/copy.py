@@ -81,4 +81,4 @@ def _run(folder: Path, children: int) -> None:
     run = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)  # noqa: S603 - our own command
     if run.returncode:
         said = (run.stdout + run.stderr).splitlines()
-        raise MutmutError("\n".join(line for line in said if "Running stats" not in line))  # it shows that it is alive
+        raise MutmutError("\n".join(line for line in said if not "⠀" <= line[:1] <= "⣿"))  # it draws that it is alive
