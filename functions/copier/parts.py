@@ -18,7 +18,7 @@ WHOLE_BYTES = 32 * _MIB
 """Up to this size a video is one part, a usual one is: S3 bills each request, and three parts would take five."""
 PARTS_AHEAD = 2
 """Parts being received at once; with those being uploaded this bounds the memory, whatever the video's size."""
-CONNECTION_BYTES = 4 * _MIB
+CONNECTION_BYTES = 2 * _MIB
 """What is worth a connection: eight handshakes for 8 MB cost a fifth of the CPU."""
 
 

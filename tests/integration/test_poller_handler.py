@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 from types import SimpleNamespace
