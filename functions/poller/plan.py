@@ -91,4 +91,4 @@ def _period_in(task: Task, asked: RoundMessage, now: float, interval: int) -> in
 
 
 def _mix(text: str) -> int:
-    return crc32(text.encode("utf-8", "replace"))
+    return crc32(text.encode(errors="replace"))

@@ -63,7 +63,7 @@ class CopierSettings(TableSettings):
 
 
 def _read(environment: Mapping[str, str], name: str, kind: object) -> str | int | bool:
-    text = environment.get(name, "")
+    text = environment.get(name)
     if not text:
         raise ConfigurationError(f"The environment variable {name} is not set; template.yaml sets it, deploy again.")
     if kind is str:

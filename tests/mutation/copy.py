@@ -19,6 +19,10 @@ _IS_KILLED = {0: False, 1: True, 3: True, 33: False, -24: True, 24: True, 152: T
 """By mutmut's code: no test failed; one did; pytest did; no test reaches it; the rest never ended."""
 
 
+CONTROL = "control.py"
+"""A module of the copy alone, see tests.mutation.order."""
+
+
 class MutmutError(Exception):
     """mutmut did not come to its end; its words are the message."""
 
@@ -36,6 +40,8 @@ def mutate(group: Group, folder: Path, children: int) -> list[Mutant]:
     """Make every mistake in a group of modules, one after the other, in a fresh copy at `folder`."""
     _copy(group, folder)
     _run(folder, children)
+    if any(mutant.is_killed for mutant in _mutants(folder, CONTROL)):
+        raise MutmutError("The tests fail without any mistake, where one is tried after the other.")
     return [mutant for file in group.files for mutant in _mutants(folder, file)]
 
 
@@ -46,7 +52,8 @@ def _copy(group: Group, folder: Path) -> None:
     for name in ("tests", "infra", "events"):
         shutil.copytree(ROOT / name, folder / name, ignore=without_caches)
     shutil.copy(ROOT / "template.yaml", folder)
-    ours = {"only_mutate": group.files, "pytest_add_cli_args_test_selection": group.tests}
+    (folder / CONTROL).write_text("def number():\n    return 1\n")
+    ours = {"only_mutate": [*group.files, CONTROL], "pytest_add_cli_args_test_selection": group.tests}
     head = "\n[tool.mutmut]\n"
     settings = head + "".join(f"{name} = {json.dumps(value)}\n" for name, value in ours.items())
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text().replace(head, settings))

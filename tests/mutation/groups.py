@@ -30,7 +30,7 @@ def _group(name: str, files: str, *tests: str) -> Group:
 GROUPS = (
     _group(
         "lifecycle",
-        "shared/lifecycle endings task",
+        "shared/lifecycle endings task errors",
         *(f"unit/test_{name}" for name in ("lifecycle", "task", "admission", "plan")),
     ),
     _group("settings", "shared/settings", "unit/test_settings"),

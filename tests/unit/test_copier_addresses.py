@@ -146,7 +146,7 @@ def test_a_redirect_that_is_not_followed(location: str, code: str) -> None:
         ("https://0x7f.1/", "address_not_public", "names an address that is not public"),
         ("https://[::1]/", "address_not_public", "names an address that is not public"),
     ],
-    ids=lambda text: text[:30],
+    ids=lambda text: ascii(text[:30]).replace("\\", ""),
 )
 def test_a_url_that_is_never_fetched(text: str, code: str, fault: str) -> None:
     with pytest.raises(VideoRefused) as refused:
