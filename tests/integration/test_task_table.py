@@ -140,6 +140,31 @@ def test_an_error_that_is_no_lost_race_is_the_callers(table: TaskTable, dynamodb
     assert table.write(change({"status": "SUBMITTED"})) is True
 
 
+def test_a_change_that_is_refused_for_another_reason_loses_nothing(table: TaskTable, dynamodb: Any) -> None:
+    calls: list[str] = []
+
+    def throttle(model: Any, **_: object) -> None:
+        calls.append(model.name)
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, model.name)
+
+    dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", throttle)
+    with pytest.raises(ClientError):
+        table.write(Change("t", {}, {"result": {"seed": 1}}))
+    assert calls == ["UpdateItem"]
+
+
+def test_an_item_is_read_as_it_is_now_and_tasks_are_counted_unread(table: TaskTable, dynamodb: Any) -> None:
+    asked: list[dict[str, Any]] = []
+    dynamodb.meta.events.register("provide-client-params.dynamodb", lambda params, **_: asked.append(params))
+    table.get("t")
+    assert table.count_pending() == 1
+    read, counted = asked
+    assert read["ConsistentRead"] is True, (
+        "a Copier that reads an older item finds another word, and its message is gone"
+    )
+    assert counted["Select"] == "COUNT"
+
+
 def test_shares_of_the_index_hold_each_pending_task_once_and_no_ended_one(table: TaskTable) -> None:
     items = boto3.resource("dynamodb").Table(TABLE)
     with items.batch_writer() as batch:

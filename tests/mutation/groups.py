@@ -30,7 +30,7 @@ def _group(name: str, files: str, *tests: str) -> Group:
 GROUPS = (
     _group(
         "lifecycle",
-        "shared/lifecycle endings task errors",
+        "shared/lifecycle endings task",
         *(f"unit/test_{name}" for name in ("lifecycle", "task", "admission", "plan")),
     ),
     _group("settings", "shared/settings", "unit/test_settings"),
@@ -42,7 +42,13 @@ GROUPS = (
         "integration/test_comet_api_client",
         "integration/test_poller_handler",
     ),
-    _group("table", "shared/aws task_table", "unit/test_aws", "integration/test_task_table", "integration/test_intake"),
+    _group(
+        "table",
+        "shared/aws errors task_table",
+        "unit/test_aws",
+        "integration/test_task_table",
+        "integration/test_intake",
+    ),
     _group("parser", "shared/comet_api/parser fields result", "unit/test_parser"),
     _group(
         "client",

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from shared.aws import cause_of
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, CopyInterrupted
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,10 @@ from shared.errors import ConfigurationError
         (ClientError({"Error": {"Code": "AccessDenied", "Message": "https://secret"}}, "Call"), "AccessDenied"),
         (EndpointConnectionError(endpoint_url="https://secret"), "EndpointConnectionError"),
         (ConfigurationError("TASKS_TABLE is not set."), "TASKS_TABLE is not set."),
+        (CopyInterrupted("truncated", "The host broke off."), "The host broke off."),
         (ValueError("https://secret"), "ValueError"),
     ],
-    ids=["AWS's code", "no answer", "our own sentence", "another"],
+    ids=["AWS's code", "no answer", "our own sentence", "a copy's", "another"],
 )
 def test_an_error_is_told_without_what_it_quotes(error: Exception, said: str) -> None:
     assert cause_of(error) == said
