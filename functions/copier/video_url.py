@@ -84,8 +84,6 @@ def redirected(url: VideoUrl, location: str, *, allow_insecure: bool) -> VideoUr
         return check_url(place, allow_insecure=allow_insecure)
     except VideoRefused as refused:
         raise CopyInterrupted(refused.code, "The video URL redirects to a URL that is never fetched.") from None
-    except ValueError:
-        raise CopyInterrupted("bad_url", "The video URL redirects to a URL that cannot be read.") from None
 
 
 def is_public(address: str) -> bool:

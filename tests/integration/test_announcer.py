@@ -153,6 +153,19 @@ def test_what_can_never_be_announced_keeps_nobody_back(
     assert (error["event_id"], error["task_id"]) == ("12", "task_12")
 
 
+@pytest.mark.parametrize("keys", [{}, {"Keys": {}}, {"Keys": {"task_id": {}}}], ids=str)
+def test_a_record_without_its_key_is_passed_over_too(
+    keys: dict[str, Any], subscriber: Subscriber, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = records({})
+    change = event["Records"][0]["dynamodb"]
+    del change["Keys"]
+    change |= keys
+    assert announcer.handler(event, CONTEXT) == {"batchItemFailures": []}
+    assert [(line["task_id"], line["event_id"]) for line in logged(caplog, "ERROR")] == [("", "11")]
+    assert subscriber.heard() == []
+
+
 def test_numbers_are_jsons(subscriber: Subscriber) -> None:
     numbers = [{"N": text} for text in ("7", "0.5", "-3", "1E+3", "9" * 38, "1E-130", "9.9E+125")]
     event = records({"status": {"S": "FAILED"}, "result": {"L": numbers}})

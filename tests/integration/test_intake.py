@@ -154,6 +154,7 @@ def test_an_item_that_cannot_grow_keeps_nobody_back(
     metrics = metrics_in(capsys.readouterr().out)
     assert (metrics["TableErrors"], metrics["ItemsTooLarge"]) == ([1], [1])
     assert items()["task_bare"]["pending_since"]
+    assert "task_large" not in {line["task_id"] for line in logged(caplog, "INFO")}, "it was not admitted"
 
 
 def test_an_item_that_leaves_no_room_is_told(dynamodb: Any) -> None:

@@ -55,6 +55,7 @@ GROUPS = (
         "shared/comet_api/client connection",
         "integration/test_comet_api_client",
         "integration/test_frozen_connections",
+        "integration/test_silences",
     ),
     _group("wire", "shared/wire", "integration/test_comet_api_client", "integration/test_copier_hostile"),
     _group("plan", "poller/plan pace", "unit/test_plan", "unit/test_pace"),

@@ -14,11 +14,11 @@ _ROW = re.compile(r"^\| `([\w/]+\.py)` \|.*$", re.MULTILINE)
 
 
 def table(rows: Iterable[Row], known: dict[str, str]) -> str:
-    """Return the table of all modules: the rows of this run, and for all other modules those that are known."""
+    """Return the table of all modules: the rows of this run, for all other modules those that are known, if any."""
     lines = {**known, **{row.file: _line(row) for row in rows}}
     files = chain.from_iterable(group.files for group in GROUPS)
     head = "| module | mistakes | noticed | % | not noticed |\n|---|--:|--:|--:|---|\n"
-    return head + "".join(f"{lines[file]}\n" for file in sorted(files) if file in lines)
+    return head + "".join(f"{lines.get(file, f'| `{file}` |  |  |  | not run yet |')}\n" for file in sorted(files))
 
 
 def known_rows(page: str) -> dict[str, str]:

@@ -142,7 +142,15 @@ def test_what_is_invalid_is_not_pending(limits: Limits) -> None:
                 "completed-at, created-at, model, task-id, which the service sets itself."
             ),
         ),
+        (
+            {"task_id": "t", "notes": "x" * 400_000},
+            (
+                "the item is larger than 384 KB, which leaves no room for what the service writes on it; keep large "
+                "texts elsewhere, and put the item again with a reference to them."
+            ),
+        ),
     ],
+    ids=lambda said: str(said)[:20],
 )
 def test_the_sentence_says_what_would_be_right(item: dict[str, object], sentence: str) -> None:
     assert problem_of(item) == sentence

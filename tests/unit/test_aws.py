@@ -20,3 +20,8 @@ from shared.errors import ConfigurationError, CopyInterrupted
 )
 def test_an_error_is_told_without_what_it_quotes(error: Exception, said: str) -> None:
     assert cause_of(error) == said
+
+
+def test_a_copys_error_has_a_code_for_programs_and_a_text_for_people() -> None:
+    error = CopyInterrupted("truncated", "The host broke off.")
+    assert (error.code, error.message, str(error)) == ("truncated", "The host broke off.", "The host broke off.")
