@@ -98,7 +98,7 @@ def _checked(number: int, line: Item) -> Item:
     if problem := problem_of(item):
         raise FileError(f"line {number}: {printable(problem).rstrip('.')}")
     try:
-        json.dumps(item, default=str, ensure_ascii=False).encode()
+        json.dumps(item, default=str, ensure_ascii=False).encode()  # half a character is not noticed by the serializer
         TypeSerializer().serialize(item)
     except (TypeError, ArithmeticError, UnicodeEncodeError) as error:
         raise FileError(f"line {number} holds a value that DynamoDB does not take: {type(error).__name__}") from error

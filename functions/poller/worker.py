@@ -53,10 +53,11 @@ class Worker:
             pending, tasks, segments = self._look()
         except (BotoCoreError, ClientError) as error:
             return self._no_table(error)
-        done: Done = {"PendingTasks": pending, **_oldest(tasks, now)}
+        age = _oldest(tasks, now)
+        done: Done = {"PendingTasks": pending, "OldestPendingSeconds": age}
         if not pending:
             return done
-        planned = plan(event, now - done["OldestPendingSeconds"], now, self._polling.interval, segments)
+        planned = plan(event, now - age, now, self._polling.interval, segments)
         mine = next((asked for asked in planned if asked.until <= now), None)
         done |= self._send([asked for asked in planned if asked is not mine])
         if mine is None and "QueueErrors" in done:
@@ -69,7 +70,7 @@ class Worker:
             tasks = list(self._tools.table.pending(asked.share))
         except (BotoCoreError, ClientError) as error:
             return self._no_table(error)
-        return self._run(asked, tasks, stop_at)
+        return {"OldestPendingSeconds": _oldest(tasks, self._tools.now()), **self._run(asked, tasks, stop_at)}
 
     def _look(self) -> tuple[int, list[Task], int]:
         """Return how many tasks are pending, those of the first segment, and how many segments they take.
@@ -94,10 +95,9 @@ class Worker:
 
     def _run(self, asked: RoundMessage, tasks: list[Task], stop_at: float) -> Done:
         now = self._tools.now()
-        done = _oldest(tasks, now)
         chosen = due(tasks, asked, now, self._polling.interval)
         if not chosen or self._pace.is_quiet(now):
-            return done
+            return {}
         # One that comes late has an end, too: none may ask for as long as it likes beside those that are on time.
         ends_at = asked.ends_at if now < asked.ends_at else now + self._polling.interval
         if self._doubts_key:
@@ -109,13 +109,13 @@ class Worker:
         self._doubts_key = asking.gauge.has_only_denials
         answers = {f"Answers{name}": count for name, count in asking.gauge.answers.items()}
         answers.setdefault("AnswersReport", 0)  # alarms ask for its absence, and cannot see what was never sent
-        return {**done, "RoundSeconds": round(now_after - now, 3), **asking.counts, **answers}
+        return {"RoundSeconds": round(now_after - now, 3), **asking.counts, **answers}
 
     def _no_table(self, error: BotoCoreError | ClientError) -> Done:
         logger.error("the pending tasks cannot be read; the next round tries again (%s)", cause(error))
         return {"TableErrors": 1}
 
 
-def _oldest(tasks: list[Task], now: float) -> Done:
-    ages = (int(now - task.pending_since) for task in tasks if task.pending_since is not None)
-    return {"OldestPendingSeconds": max(ages, default=0)}
+def _oldest(tasks: list[Task], now: float) -> int:
+    """Return the age of the task that has waited longest, in seconds."""
+    return max((int(now - task.pending_since) for task in tasks if task.pending_since is not None), default=0)

@@ -27,13 +27,13 @@ ticks = st.lists(st.lists(lateness, min_size=1, max_size=2), min_size=2, max_siz
 """For each minute, how late its ticks are: one, or two where the schedule fires twice."""
 
 
-def planned(minutes: list[list[int]], interval: int, oldest: int = NOW - HOUR) -> list[RoundMessage]:
+def planned(minutes: list[list[int]], interval: int) -> list[RoundMessage]:
     """Return all rounds that the ticks of consecutive minutes plan, in the order of their start, doubles once."""
     found = {
         asked
         for number, ticks_of_minute in enumerate(minutes)
         for late in ticks_of_minute
-        for asked in plan(SCHEDULED, oldest, MINUTE_0 + number * MINUTE + late, interval, 1)
+        for asked in plan(SCHEDULED, NOW - HOUR, MINUTE_0 + number * MINUTE + late, interval, 1)
     }
     return sorted(found, key=lambda asked: asked.until)
 
