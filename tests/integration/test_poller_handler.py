@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
 from types import SimpleNamespace
@@ -264,6 +265,7 @@ def test_clients_and_settings_are_made_while_lambda_imports_the_module(
         assert spec
         assert spec.loader
         anew = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, anew)  # where its dataclasses look for it
         spec.loader.exec_module(anew)
         made: int = getattr(anew, maker).cache_info().currsize
         return made
