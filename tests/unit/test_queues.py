@@ -1,6 +1,7 @@
 """What travels in the queues: whatever is no message of ours is told from one that is."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,9 +69,10 @@ def test_neither_url_is_ever_shown() -> None:
 
 @pytest.mark.parametrize("body", JUNK, ids=lambda body: ascii(body[:12]).replace("\\", ""))
 def test_what_is_no_message_at_all(body: str) -> None:
-    with pytest.raises(BadMessage):
+    said = r"^The message is no JSON object\.$" if body != "{}" else "^The message is no (copy|round) as"
+    with pytest.raises(BadMessage, match=said):
         CopyMessage.read(body)
-    with pytest.raises(BadMessage):
+    with pytest.raises(BadMessage, match=said):
         RoundMessage.read(body, NOW)
 
 
@@ -78,25 +80,54 @@ def test_what_is_no_message_at_all(body: str) -> None:
     "body",
     [
         *(without(ROUND, name) for name in ("segment", "segments", "after", "until", "ends_at")),
-        *(with_(ROUND, segment=value) for value in (-1, 4, 99, 1.0, "1", None, True, [1])),
-        *(with_(ROUND, segments=value) for value in (0, 1, -4, 1_000_001, False)),
-        with_(ROUND, segment=0, segments=True),
-        with_(ROUND, after=NOW), with_(ROUND, after=NOW + 1),
-        *(with_(ROUND, **{name: value}) for name in ("until", "ends_at") for value in (0, 10**300)),
-        with_(ROUND, after=-(10**300)), with_(ROUND, after=NOW - 86400),
+        *(with_(ROUND, segment=value) for value in (1.0, "1", None, True, [1])),
+        with_(ROUND, segments=False), with_(ROUND, segment=0, segments=True),
         with_(ROUND, ends_at=f"{NOW + 22}"), with_(ROUND, more=1), COPY.body(),
     ],
 )  # fmt: skip
 def test_what_is_no_round(body: str) -> None:
-    with pytest.raises(BadMessage):
+    with pytest.raises(BadMessage, match=r"^The message is no round as events/round\.json has one\.$"):
         RoundMessage.read(body, NOW)
 
 
-@pytest.mark.parametrize("shift", [-86400, -3600, -1000, 1000, 86400])
-def test_a_round_of_another_time_is_none(shift: int) -> None:
-    with pytest.raises(BadMessage):
-        RoundMessage.read(ROUND.body(), NOW + shift)
-    assert RoundMessage.read(ROUND.body(), NOW + shift // 1000) == ROUND
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(with_(ROUND, segment=value) for value in (-1, 4, 99)),
+        *(with_(ROUND, segments=value) for value in (0, 1, -4, 1_000_001)),
+        with_(ROUND, after=NOW), with_(ROUND, after=NOW + 1), with_(ROUND, until=0),
+    ],
+)  # fmt: skip
+def test_a_round_of_no_tasks_is_none(body: str) -> None:
+    with pytest.raises(BadMessage, match=r"^The message is a round of no segment, or of no time\.$"):
+        RoundMessage.read(body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("body", "now"),
+    [
+        *((ROUND.body(), NOW + shift) for shift in (-86400, -3600, -1000, 1000, 86400)),
+        (with_(ROUND, until=10**300), NOW), (with_(ROUND, ends_at=0), NOW), (with_(ROUND, ends_at=10**300), NOW),
+        (with_(ROUND, after=-(10**300)), NOW), (with_(ROUND, after=NOW - 900), NOW),
+        (with_(ROUND, ends_at=NOW + 900), NOW),
+    ],
+)  # fmt: skip
+def test_a_round_of_another_time_is_none(body: str, now: float) -> None:
+    with pytest.raises(BadMessage, match=r"^The message is a round of another time\.$"):
+        RoundMessage.read(body, now)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ROUND,
+        replace(ROUND, segment=0, segments=1),
+        replace(ROUND, segment=999_999, segments=1_000_000),
+        replace(ROUND, after=NOW - 899, ends_at=NOW + 899),
+    ],
+)
+def test_a_round_that_is_one(message: RoundMessage) -> None:
+    assert RoundMessage.read(message.body(), NOW) == message
 
 
 @pytest.mark.parametrize(
@@ -109,8 +140,14 @@ def test_a_round_of_another_time_is_none(shift: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_copy(body: str) -> None:
-    with pytest.raises(BadMessage):
+    with pytest.raises(BadMessage, match=r"^The message is no copy as events/copy\.json has one\.$"):
         CopyMessage.read(body)
+
+
+@pytest.mark.parametrize("message", [COPY, replace(COPY, last_frame_url=FRAME)], ids=["video", "last frame"])
+def test_a_copy_that_is_one(message: CopyMessage) -> None:
+    assert CopyMessage.read(message.body()) == message
+    assert message.body().count("last_frame_url") == (message.last_frame_url is not None)
 
 
 @pytest.mark.parametrize("frame", [None, 7, ["x"], {}])
