@@ -1,5 +1,6 @@
 """The CometAPI key, kept in SSM Parameter Store as a SecureString."""
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ _STORE_CONFIG = CLIENT_CONFIG.merge(
     )
 )
 _KEY = re.compile(r"[!-~]+")
+_NEVER = -math.inf
 
 
 class ApiKey:
@@ -42,13 +44,12 @@ class ApiKey:
         self._read = read
         self._lock = Lock()
         self._value: str | None = None
-        self._read_at = 0.0
-        self._is_doubted = False
+        self._read_at = _NEVER
 
     def value(self) -> str:
         """Return the key, read within the last 300 s if its store answered; raises ConfigurationError without any."""
         with self._lock:
-            if self._value is None or self._is_doubted or time.monotonic() - self._read_at >= KEY_SECONDS:
+            if self._value is None or time.monotonic() - self._read_at >= KEY_SECONDS:
                 return self._read_anew()
             return self._value
 
@@ -64,7 +65,7 @@ class ApiKey:
 
     def expire(self) -> None:
         """Have the key read anew before it is used again: CometAPI takes it, but does not know our tasks."""
-        self._is_doubted = True
+        self._read_at = _NEVER
 
     def _read_anew(self) -> str:
         if self._value is None:
@@ -74,7 +75,6 @@ class ApiKey:
             with suppress(ConfigurationError):
                 self._value = self._read()
         self._read_at = time.monotonic()
-        self._is_doubted = False
         return self._value
 
 

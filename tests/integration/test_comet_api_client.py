@@ -551,14 +551,22 @@ def test_a_key_that_is_nowhere_is_told_with_the_way_to_store_it(aws: None) -> No
         ssm_api_key("/key").value()
 
 
-def test_a_store_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=r"/key \(EndpointConnectionError\)"):
-        ssm_api_key("/key").value()
+@pytest.mark.parametrize(("is_there", "error"), [(False, "EndpointConnectionError"), (True, "ReadTimeoutError")])
+def test_a_store_that_gives_no_answer_is_told(monkeypatch: pytest.MonkeyPatch, *, is_there: bool, error: str) -> None:
+    """Lambda ends an initialization, which reads the key, after 10 s."""
+    with socket.create_server(("127.0.0.1", 0)) as store:
+        url = f"http://127.0.0.1:{store.getsockname()[1]}"
+        if not is_there:
+            store.close()
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": url,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        began = time.monotonic()
+        with pytest.raises(ConfigurationError, match=rf"/key \({error}\)"):
+            ssm_api_key("/key").value()
+        assert time.monotonic() - began < 10
 
 
 def test_a_key_that_was_stored_anew_is_used(aws: None, comet_api: SimulatedCometApi) -> None:  # noqa: ARG001
