@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, Unpack
 
-import pytest
-
 from infra.local.cometapi import Request
 from infra.local.cometapi.render import RenderOptions
 from infra.local.stack import LocalStack
 from shared.queues import RoundMessage
 from tests.e2e.alarms import FUNCTIONS, logged
 from tests.e2e.incident import NOTHING_TO_DO
+from tests.e2e.patience import eventually
 from tests.e2e.queues import DeployedQueue
 from tests.e2e.stream import Stream
 from tests.e2e.tasks import Item, Tasks
@@ -89,12 +88,7 @@ class Ground:
         seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Have it asked on and on until something is so; where it is not within `seconds`, the test fails."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if time.monotonic() > deadline:
-                pytest.fail(f"after {seconds} s still not: {what}", pytrace=False)
-            (ask or self.ask)()
-            time.sleep(_ASKING_SECONDS)
+        eventually(lambda: ready() or (ask or self.ask)(), f"not: {what}", seconds, _ASKING_SECONDS)
 
     def ended(self, *cases: str) -> bool:
         """Tell whether all these tasks have ended."""

@@ -13,6 +13,7 @@ from infra.local.cometapi import Request
 from infra.local.notifications import Queue
 from tests.cloudwatch import MINUTE
 from tests.e2e.alarms import Point, going_on, logged, of_function, of_queue, published
+from tests.e2e.patience import eventually
 from tests.e2e.queues import DeployedQueue
 from tests.e2e.shell import Shell
 from tests.e2e.stream import Stream
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
 HOUR = 3600
+PATIENCE_SECONDS = 120
 LARGEST_ITEM_BYTES = 400 * 1024
 NEW_KEY = "sk-rotated"
 FOREIGN_KEY = "sk-of-another-account"
@@ -82,7 +84,7 @@ class Incident:
 
     def asked(self, about: Callable[[Request], bool], times: int, what: str) -> None:
         """Wait until CometAPI was asked so often; the local AWS shows a log when its invocation ends, not before."""
-        wait_until(lambda: sum(map(about, self.stack.cometapi.requests)) >= times, what)
+        eventually(lambda: sum(map(about, self.stack.cometapi.requests)) >= times, f"without: {what}", PATIENCE_SECONDS)
 
     def _tasks_in_trouble(self) -> None:
         now, create = int(time.time()), self.stack.cometapi.create
@@ -144,7 +146,11 @@ class Incident:
         time.sleep(1)  # until whoever asked then is done
         began = time.time()
         self.asked(lambda request: request.answer == answer and request.at > began, times, answer)
-        wait_until(lambda: sum(p.metric.name == "Polls" and p.at > began for p in logged(self.stack)) >= ROUNDS, alarm)
+
+        def rounds() -> int:
+            return sum(point.metric.name == "Polls" and point.at > began for point in logged(self.stack))
+
+        eventually(lambda: rounds() >= ROUNDS, f"without rounds: {alarm}", PATIENCE_SECONDS)
         self.phases[alarm] = (began, time.time())
 
     def _cure(self) -> None:
@@ -173,7 +179,7 @@ class Incident:
         self._pending(held)
         self.stack.tick()
         rounds = DeployedQueue.of_rounds(self.stack)
-        wait_until(lambda: rounds.visible() > 0, "a round that waits")
+        eventually(lambda: rounds.visible() > 0, "without a round that waits", PATIENCE_SECONDS)
         visible = of_queue("ApproximateNumberOfMessagesVisible", rounds.name)
         began = time.time()
         self.brought += (Point(visible, began + seconds, (1,)) for seconds in range(0, 12 * MINUTE, MINUTE))
@@ -305,12 +311,4 @@ class Incident:
         def sum_of() -> float:
             return sum(sum(p.values) for p in logged(self.stack) if p.metric.name == name and p.at > self.began)
 
-        wait_until(lambda: sum_of() >= times, name)
-
-
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            pytest.fail(f"after {seconds} s still without: {what}", pytrace=False)
-        time.sleep(1)
+        eventually(lambda: sum_of() >= times, f"without: {name}", PATIENCE_SECONDS)

@@ -1,11 +1,9 @@
 """The queues of a deployed stack, and the mappings that bring their messages to the functions."""
 
-import time
 from typing import Self
 
-import pytest
-
 from infra.local.stack import LocalStack
+from tests.e2e.patience import eventually
 
 
 class DeployedQueue:
@@ -71,8 +69,4 @@ class DeployedQueue:
 
     def wait_until_empty(self, seconds: float) -> None:
         """Wait until there is no message left; where some are, the test fails."""
-        deadline = time.monotonic() + seconds
-        while left := self.messages():
-            if time.monotonic() > deadline:
-                pytest.fail(f"after {seconds} s still {left} messages in {self.name}", pytrace=False)
-            time.sleep(0.3)
+        eventually(lambda: not self.messages(), lambda: f"{self.messages()} messages in {self.name}", seconds)

@@ -6,11 +6,11 @@ from contextlib import suppress
 from itertools import batched
 from typing import Any
 
-import pytest
 from boto3.dynamodb.types import TypeSerializer
 
 from infra.local.stack import LocalStack
 from shared.task_table import read_item
+from tests.e2e.patience import eventually
 
 type Item = dict[str, Any]
 
@@ -97,12 +97,11 @@ class Tasks:
         self, ready: Callable[[Item], bool], otherwise: str, task_ids: Iterable[str], seconds: float
     ) -> dict[str, Item]:
         """Return all items once each is `ready`; where one is not within `seconds`, the test fails."""
-        deadline = time.monotonic() + seconds
-        items = {task_id: self.get(task_id) for task_id in task_ids}
-        while missing := [item for item in items.values() if not ready(item)]:
-            if time.monotonic() > deadline:
-                statuses = ", ".join(f"{item.get('task_id')} ({item.get('status')})" for item in missing)
-                pytest.fail(f"after {seconds} s still {otherwise}: {statuses}", pytrace=False)
-            time.sleep(0.5)
-            items |= {item["task_id"]: self.get(item["task_id"]) for item in missing}
+        items: dict[str, Item] = {task_id: {} for task_id in task_ids}
+
+        def missing() -> list[str]:
+            items.update({task_id: self.get(task_id) for task_id, item in items.items() if not ready(item)})
+            return [f"{task_id} ({item.get('status')})" for task_id, item in items.items() if not ready(item)]
+
+        eventually(lambda: not missing(), lambda: f"{otherwise}: {', '.join(missing())}", seconds)
         return items

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from infra.local.aws import LocalAws
 from infra.local.loopback import HTTP
 from infra.local.ministack import MiniStack
 from infra.local.process import orderly_exit
+from tests.e2e.patience import eventually
 
 SECONDS = 40
 LINES = 500_000
@@ -146,13 +147,6 @@ def deploy(corrected: bool, folder: Path, stack: ExitStack) -> Deployed:  # noqa
     return deployed
 
 
-def eventually[T](find: Callable[[], T]) -> T:
-    deadline = time.monotonic() + SECONDS
-    while not (found := find()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return found
-
-
 @pytest.fixture(params=[True, False], ids=["corrected", "as it comes"])
 def corrected(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
@@ -173,15 +167,15 @@ def test_a_parameter_that_is_false(deployed: Deployed, corrected: bool) -> None:
 
 
 def test_a_failure_of_a_part_of_a_batch(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
-    assert eventually(lambda: deployed.said("received"))
+    eventually(lambda: deployed.said("received"), "not received", SECONDS)
     deployed.put("later")
-    assert eventually(lambda: [said for said in deployed.said("received") if "later" in said])
+    eventually(lambda: [said for said in deployed.said("received") if "later" in said], "not received", SECONDS)
     bad = [said for said in deployed.said("received") if "bad" in said]
     assert (len(bad) > 1) is corrected
 
 
 def test_the_time_of_a_schedule(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
-    (time_, *_) = eventually(lambda: deployed.said("asked"))
+    (time_, *_) = eventually(lambda: deployed.said("asked"), "not asked", SECONDS)
     assert time_.endswith(":00Z") if corrected else time_.startswith("<aws")
 
 
@@ -203,14 +197,18 @@ def test_the_last_line_of_a_long_log(deployed: Deployed, corrected: bool) -> Non
 
 def test_the_code_of_a_process(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
     deployed.work(0)
-    codes = eventually(lambda: [*deployed.folder.glob("tmpdir/ministack-lambda-*/code")])
+    codes = eventually(lambda: [*deployed.folder.glob("tmpdir/ministack-lambda-*/code")], "without", SECONDS)
     assert [code.is_symlink() for code in codes] == [corrected] * len(codes)
 
 
 def test_an_index_that_changes(deployed: Deployed, corrected: bool) -> None:  # noqa: FBT001 - see deploy
     aws, changed = deployed.aws.cloudformation, {"ParameterKey": "Projected", "ParameterValue": "ALL"}
     aws.update_stack(StackName="mistakes", UsePreviousTemplate=True, Parameters=[changed])  # type: ignore[list-item]
-    status = eventually(lambda: _settled(aws.describe_stacks(StackName="mistakes")["Stacks"][0]["StackStatus"]))
+
+    def settled() -> str:
+        return _settled(aws.describe_stacks(StackName="mistakes")["Stacks"][0]["StackStatus"])
+
+    status = eventually(settled, "in progress", SECONDS)
     assert status == ("UPDATE_ROLLBACK_COMPLETE" if corrected else "UPDATE_COMPLETE")
 
 

@@ -2,13 +2,12 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.patience import eventually
 from tests.e2e.shell import bash
 from tests.e2e.tasks import Item, Tasks
 from tests.readme import BLOCKS, README
@@ -88,7 +87,8 @@ def test_the_consumers_of_the_readme_hear_of_a_video(stack: "LocalStack", typed:
         arrived = json.loads(bash(stack, f"{MAKE}make arrivals JSON=1"))["arrived"]
         return [video for video in arrived if video["s3_uri"] == stored["s3_uri"]]
 
-    assert [video["metadata"]["project"] for video in eventually(arrivals)] == ["trailer"]
+    arrived = eventually(arrivals, "not arrived", PATIENCE_SECONDS)
+    assert [video["metadata"]["project"] for video in arrived] == ["trailer"]
     said = bash(stack, f"python {ROOT}/infra/examples/read_queue.py {queue}").splitlines()
     assert said.count(f"a video arrived: {stored['s3_uri']}") == 1
 
@@ -114,10 +114,3 @@ def test_the_commands_of_every_day(stack: "LocalStack", typed: dict[str, Item], 
     assert said["cancel"] == "1 task cancelled\n"
     assert not tasks.get(ids["cancel"])
     tasks.wait_until(lambda item: item["status"] == "SUCCESS", "not stored", [ids["retry"]], PATIENCE_SECONDS)
-
-
-def eventually[T](find: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := find()) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return found

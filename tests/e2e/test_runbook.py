@@ -15,7 +15,8 @@ from infra.local.stack import STACK_NAME
 from tests import runbook
 from tests.cloudwatch import MINUTE, Alarm, Metrics
 from tests.e2e import alarms
-from tests.e2e.incident import HOUR, NEW_KEY, UNKNOWN, Incident, wait_until
+from tests.e2e.incident import HOUR, NEW_KEY, PATIENCE_SECONDS, UNKNOWN, Incident
+from tests.e2e.patience import eventually
 from tests.template import ROOT
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def test_whoever_is_on_call_hears_every_alarm_in_its_own_words(stack: "LocalStac
         heard.update(json.loads(body["Message"])["AlarmDescription"] for body in on_call.receive())
         return heard >= expected
 
-    wait_until(all_heard, "the alarms on their topic")
+    eventually(all_heard, "without alarms on their topic", PATIENCE_SECONDS)
     assert heard == expected
 
 
@@ -156,7 +157,7 @@ def test_every_ending_is_announced_once(incident: Incident) -> None:
         messages.extend(message for message in heard if message["task_id"] in {late, wrong})
         return len(messages) >= 3
 
-    wait_until(all_told, "the announcements")
+    eventually(all_told, "without the announcements", PATIENCE_SECONDS)
     incident.tasks.put({**incident.tasks.get(late), "reviewed": True})  # an ended item may change without ending anew
     time.sleep(3)
     all_told()
