@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadMessage
-from shared.queues import CopyMessage, RoundMessage, round_entry, sqs_messages
+from shared.queues import CopyMessage, Queues, RoundMessage, round_entry, sqs_messages
 from shared.task import TASK_ID
 from shared.task_table import Segment
 from tests.template import ROOT
@@ -170,3 +172,14 @@ def test_a_round_is_delayed_until_it_starts(now: float, delay: int) -> None:
 )  # fmt: skip
 def test_an_event_that_no_queue_sent_has_no_messages(event: object) -> None:
     assert sqs_messages(event) == []
+
+
+def test_what_sqs_did_not_take_is_counted_over_all_batches() -> None:
+    client = boto3.client("sqs", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    failed = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
+    with Stubber(client) as stubber:
+        for _ in range(2):
+            stubber.add_response("send_message_batch", {"Successful": [], "Failed": [failed]})
+        stubber.add_response("send_message_batch", {"Successful": [], "Failed": []})
+        assert Queues(client, "https://rounds", "https://copies").send_rounds([ROUND] * 30, NOW) == 2
+        stubber.assert_no_pending_responses()
