@@ -60,16 +60,21 @@ GROUPS = (
     _group("wire", "shared/wire", "integration/test_comet_api_client", "integration/test_copier_hostile"),
     _group("plan", "poller/plan pace", "unit/test_plan", "unit/test_pace"),
     _group("poller", "poller/handler remarks round worker", "unit/test_remarks", "integration/test_poller*"),
-    _group("video", "copier/media parts video_url", "unit/test_copier_*"),
+    _group(
+        "video",
+        "copier/media parts video_url",
+        *(f"unit/test_copier_{name}" for name in ("addresses", "media", "parts")),
+    ),
     _group("copier", "copier/handler", "integration/test_copier_handler"),
     _group(
         "bucket",
         "copier/copy video_bucket",
         *(f"integration/test_copier_{name}" for name in ("copies", "handler", "last_frame")),
     ),
+    _group("watch", "copier/watch", "unit/test_copier_watch"),
     _group(
         "host",
-        "copier/answer connection video video_host watch",
+        "copier/answer connection video video_host",
         *(f"integration/test_copier_{name}" for name in ("copies", "faults", "hostile", "key")),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
