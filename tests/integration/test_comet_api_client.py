@@ -287,10 +287,12 @@ def test_plain_http_is_refused_where_nobody_allowed_it() -> None:
 
 
 @pytest.mark.parametrize("base", ["", "/", "/proxy", "/proxy/", "/v1", "/v1/", "/proxy/v1"])
-def test_the_path_that_is_asked(base: str) -> None:
+def test_what_is_asked(base: str) -> None:
     with StrangeHost(say("HTTP/1.1 500 No\nContent-Length: 0"), takes_key=True) as host:
-        client_of(host.url.partition("/video.mp4")[0] + base).ask("task_x")
-    assert host.heads[0].startswith(f"GET {'/proxy' if 'proxy' in base else ''}/v1/videos/task_x HTTP/1.1\r\n")
+        client_of(host.url.partition("/video.mp4")[0] + base, lambda: "sk-1").ask("task_x")
+    question, *headers = host.heads[0].splitlines()
+    assert question == f"GET {'/proxy' if 'proxy' in base else ''}/v1/videos/task_x HTTP/1.1"
+    assert {"Authorization: Bearer sk-1", "Accept: application/json"} <= set(headers)
 
 
 def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +424,7 @@ def test_a_key_that_was_renewed_too_late_is_not_asked_with(comet_api: SimulatedC
             time.sleep(client.ANSWER_SECONDS)
         return store.read()
 
-    assert isinstance(client_of(comet_api.base_url, read).ask(comet_api.create()), Unavailable)
+    assert client_of(comet_api.base_url, read).ask(comet_api.create()) == Unavailable(reason="TimeoutError")
     assert store.reads == 2
 
 

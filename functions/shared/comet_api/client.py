@@ -116,7 +116,5 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             response.close()  # a connection with an unread rest must not be used again
             break
-        if response.length_remaining == 0 and "Content-Encoding" not in response.headers:
-            break
     response.release_conn()
     return bytes(body)
