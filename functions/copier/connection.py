@@ -13,7 +13,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from copier.video_url import VideoUrl, is_public
 from shared.errors import CopyInterrupted
-from shared.wire import receive
+from shared.wire import open_socket, receive
 
 if TYPE_CHECKING:
     from copier.watch import Watch
@@ -78,11 +78,10 @@ class Connection(HTTPConnection):
 
     def _open(self, address: Any) -> socket.socket:  # noqa: ANN401 - the socket module's
         seconds = min(float(self.timeout or 0), self._watch.check())
-        connected = socket.create_connection(address[:2], seconds)
+        connected = open_socket(address, seconds)
         if not self._may_reach(connected.getpeername()):  # however the look-up was fooled
             connected.close()
             raise _not_public()
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
 
     def _may_reach(self, address: tuple[Any, ...]) -> bool:

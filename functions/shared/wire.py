@@ -1,4 +1,4 @@
-"""Answers of HTTP received through a wire: a host that sends its headers or its body in drops does not hold us up."""
+"""HTTP over sockets of our own: a host that sends its headers or its body in drops does not hold us up."""
 
 import socket
 import time
@@ -9,6 +9,13 @@ from typing import Any
 
 type Patience = Callable[[float], float]
 """Tells, from the seconds of silence so far, how many to wait for another byte; raises TimeoutError to give up."""
+
+
+def open_socket(address: tuple[Any, ...], seconds: float) -> socket.socket:
+    """Return a socket to an address, one of `socket.getaddrinfo`'s, within `seconds`; raises OSError."""
+    opened = socket.create_connection(address[:2], seconds)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
 
 
 def receive(sock: socket.socket, patience: Patience, *how: Any, **more: Any) -> HTTPResponse:  # noqa: ANN401 - http.client's

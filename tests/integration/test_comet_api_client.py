@@ -397,13 +397,27 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> 
 LOOK_UP = socket.getaddrinfo
 
 
+@pytest.mark.parametrize("is_first", [True, False])
 def test_an_address_that_is_silent_costs_no_answer(
-    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch, silent_address: tuple[str, int]
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch, silent_address: tuple[str, int], *, is_first: bool
 ) -> None:
     monkeypatch.setattr(client, "CONNECT_SECONDS", 4.0)
     there = urlsplit(comet_api.base_url)
-    resolve_to(monkeypatch, silent_address, (there.hostname or "", there.port or 0))
+    addresses = [silent_address, (there.hostname or "", there.port or 0)]
+    resolve_to(monkeypatch, *(addresses if is_first else reversed(addresses)))
     assert isinstance(api_of(comet_api, "http://many:1").ask(comet_api.create()), Report)
+
+
+def test_each_address_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def refuse(address: object, *_: float) -> None:
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert client_of("http://localhost:1").ask("task_x") == Unavailable(reason="NewConnectionError")
+    assert 1 <= len(tried) == len(set(tried))
 
 
 def test_many_silent_addresses_take_no_longer_than_one(
@@ -453,13 +467,15 @@ def test_threads_share_the_connections(comet_api: SimulatedCometApi, connects: l
 @pytest.mark.parametrize("name", ["too_large", "endless", "gzip_bomb", "truncated", "reset", "stall_in_body"])
 def test_a_connection_with_an_unread_rest_is_not_used_again(
     comet_api: SimulatedCometApi,
-    impatient: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
     connects: list[int],
     name: str,
 ) -> None:
     task_id = comet_api.create(answers=[name, "documented_in_progress"])
     api = api_of(comet_api)
-    assert not isinstance(api.ask(task_id), Report)
+    with monkeypatch.context() as impatiently:
+        impatiently.setattr(client, "ANSWER_SECONDS", 0.5)
+        assert not isinstance(api.ask(task_id), Report)
     assert isinstance(api.ask(task_id), Report)
     assert len(connects) == 2
 

@@ -203,3 +203,36 @@ def test_a_gateway_that_is_gone_for_good_is_a_failure(gateway: Gateway) -> None:
     assert isinstance(api.ask("task_x"), Report)
     gateway.close()
     assert api.ask("task_x") == Unavailable(reason="NewConnectionError")
+
+
+@pytest.fixture
+def sending(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each of the next questions can be sent; those that are not named can."""
+    goes: list[bool] = []
+    for kind in (socket.socket, ssl.SSLSocket):
+        send = kind.sendall
+
+        def sendall(end: socket.socket, data: bytes, send: Callable[..., None] = send) -> None:
+            # The gateway's own sockets send answers.
+            if data.startswith(b"GET") and goes and not goes.pop(0):
+                raise ConnectionResetError
+            send(end, data)
+
+        monkeypatch.setattr(kind, "sendall", sendall)
+    return goes
+
+
+def test_a_question_that_cannot_be_sent_is_sent_anew(gateway: Gateway, sending: list[bool]) -> None:
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    for _ in range(2):
+        sending.append(False)
+        assert isinstance(api.ask("task_x"), Report)
+        assert sending == []
+    assert (gateway.asked, gateway.opened) == (3, 3)
+
+
+def test_a_question_that_a_new_connection_cannot_send_is_a_failure(gateway: Gateway, sending: list[bool]) -> None:
+    sending.append(False)
+    assert api_of(gateway).ask("task_x") == Unavailable(reason="ProtocolError")
+    assert gateway.asked == 0

@@ -57,7 +57,7 @@ GROUPS = (
         "integration/test_frozen_connections",
         "integration/test_silences",
     ),
-    _group("wire", "shared/wire", "integration/test_comet_api_client", "integration/test_copier_hostile"),
+    _group("wire", "shared/wire", "unit/test_wire"),
     _group("plan", "poller/plan pace", "unit/test_plan", "unit/test_pace"),
     _group("poller", "poller/handler remarks round worker", "unit/test_remarks", "integration/test_poller*"),
     _group(

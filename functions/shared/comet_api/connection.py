@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.response import HTTPResponse
 
-from shared.wire import receive
+from shared.wire import open_socket, receive
 
 CONNECT_SECONDS = 5.0
 """For all addresses of a name together, and the TLS handshake."""
@@ -63,7 +63,7 @@ class Connection(HTTPConnection):
         ends_at = _end(self.timeout)
         try:
             addresses = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, 0, socket.SOCK_STREAM)
-            return _open([address[:2] for *_, address in addresses], ends_at)
+            return _open([address for *_, address in addresses], ends_at)
         except OSError as error:
             raise NewConnectionError(self, type(error).__name__) from error
 
@@ -93,8 +93,7 @@ def _open(addresses: Sequence[Any], ends_at: float) -> socket.socket:
 
 
 def _connected(address: Any, seconds: float, ends_at: float) -> socket.socket:  # noqa: ANN401 - the socket module's
-    connected = socket.create_connection(address, seconds)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected = open_socket(address, seconds)
     connected.settimeout(max(_LEAST_SECONDS, ends_at - time.monotonic()))  # for the TLS handshake as a whole
     return connected
 
