@@ -141,7 +141,10 @@ def test_another_object_is_never_overwritten(shop: CopyShop, metadata: dict[str,
     with pytest.raises(VideoRefused) as refused:
         shop.copy(task_id)
     assert refused.value.code == "key_taken"
-    assert "s3_key" in refused.value.message
+    assert refused.value.message == (
+        f"Another object is at s3://{BUCKET}/videos/{task_id}.mp4 and is never overwritten. Set s3_key to a free key, "
+        "or remove that object, then set status to RETRY."
+    )
     assert shop.stored(task_id)["Body"].read() == b"mine"
 
 

@@ -170,7 +170,7 @@ def test_many_addresses_that_are_silent(shop: CopyShop, addresses: list[tuple[so
     with StrangeHost(serve(VIDEO)) as host, silent_address(host.server_address[1]) as silent:
         addresses += [(socket.AF_INET, silent)] * 100
         assert code_of(shop, host.url.replace("127.0.0.1", NAME)) == "connection_failed"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 # --- Time ---
@@ -187,7 +187,7 @@ def test_a_handshake_that_nobody_answers(shop: CopyShop) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         assert code_of(shop, f"https://127.0.0.1:{listener.getsockname()[1]}/v.mp4") == "connection_failed"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_a_handshake_that_drips(shop: CopyShop) -> None:
@@ -204,7 +204,7 @@ def test_a_handshake_that_drips(shop: CopyShop) -> None:
     with StrangeHost(drip) as host:
         host.waits_for_head = False
         assert code_of(shop, host.url.replace("http://", "https://")) == "connection_failed"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_silence_instead_of_headers_over_tls(
@@ -290,7 +290,7 @@ def test_a_bucket_that_hangs_near_the_end(shop: CopyShop, monkeypatch: pytest.Mo
         shop.copy(task_id, seconds=0.5)
     answers.set()
     assert interrupted.value.code == "out_of_time"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_a_bucket_in_which_not_even_the_upload_can_be_aborted(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +303,7 @@ def test_a_bucket_in_which_not_even_the_upload_can_be_aborted(shop: CopyShop, mo
     with pytest.raises(CopyInterrupted):
         shop.copy(task_id, seconds=0.5)
     answers.set()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_one_refused_range_ends_all_others_at_once(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:

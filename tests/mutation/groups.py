@@ -69,7 +69,8 @@ GROUPS = (
     _group(
         "bucket",
         "copier/copy video_bucket",
-        *(f"integration/test_copier_{name}" for name in ("copies", "handler", "last_frame")),
+        "unit/test_copier_media",
+        *(f"integration/test_copier_{name}" for name in ("bounds", "bucket", "copies", "handler", "last_frame")),
     ),
     _group("watch", "copier/watch", "unit/test_copier_watch"),
     _group(
