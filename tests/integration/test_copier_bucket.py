@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from copier import copy, video_bucket
 from copier.parts import Part
 from copier.video_bucket import KeyTaken, VideoBucket
+from copier.watch import Deadline, OutOfTime
 from shared.errors import CopyInterrupted
 from tests.integration.copying import BUCKET, CopyShop, shrink
 
@@ -78,3 +79,11 @@ def test_a_bucket_that_hangs_holds_a_last_frame_up_for_its_own_time(
     began = time.monotonic()
     assert shop.copy_last_frame(task_id, shop.comet_api.last_frame_url(task_id), seconds=60) == "out_of_time"
     assert time.monotonic() - began < 30
+
+
+def test_a_bucket_that_hangs_until_the_deadline(shop: CopyShop, hang: Callable[[], None]) -> None:
+    shop.before = {"HeadObject": hang}
+    said = r"^S3 did not answer before the Copier's time was over\.$"
+    with pytest.raises(OutOfTime, match=said) as over:
+        VideoBucket(shop.s3, BUCKET, Deadline(0.2)).find("key")
+    assert over.value.code == "out_of_time"

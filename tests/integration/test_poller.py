@@ -209,7 +209,7 @@ def test_a_scan_that_outlasts_the_first_round_leaves_it_the_old_tasks(stack: Sta
 
 def test_only_ticks_plan(stack: Stack) -> None:
     stack.insert()
-    stack.round()
+    assert stack.round()["OldestPendingSeconds"] == 200
     assert stack.planned == []
 
 
@@ -231,6 +231,17 @@ def test_above_the_limit_a_tick_plans_segments_that_ask_each_task_once(stack: St
     assert [(asked.segment, asked.segments, delay) for delay, asked in stack.planned[:2]] == [(1, 3, 0), (2, 3, 0)]
     assert Counter(asked.segment for _, asked in stack.planned) == {0: 7, 1: 8, 2: 8}
     assert handed_off(stack) == Counter(tasks)
+
+
+def test_above_the_limit_a_tick_asks_what_is_in_the_first_segment(stack: Stack) -> None:
+    stack.tasks_per_worker = 5
+    stack.worker = stack.environment()
+    for _ in range(12):
+        stack.insert()
+    stack.worker.tick({}, stack.clock.now() + 70)
+    asked = {request.path.rpartition("/")[2] for request in stack.comet_api.requests}
+    assert asked
+    assert asked <= {task.task_id for task in stack.table.pending(Segment(0, 3))}
 
 
 def test_a_tick_plans_as_many_segments_as_it_may_and_no_more(stack: Stack) -> None:
