@@ -93,12 +93,12 @@ TROUBLES = {
 }
 
 
-def history(trouble: Trouble | None = None, until: int = BEGAN + LASTS + 2 * 3600) -> Metrics:
-    """Return good hours, with the trouble from BEGAN on, for an hour."""
+def history(trouble: Trouble | None = None, lasts: int = LASTS) -> Metrics:
+    """Return good hours, with the trouble from BEGAN on, for so many seconds."""
     metrics = Metrics()
-    for minute in range(0, until, MINUTE):
+    for minute in range(0, BEGAN + LASTS + 2 * 3600, MINUTE):
         published = GOOD
-        if trouble and BEGAN <= minute < BEGAN + LASTS:
+        if trouble and BEGAN <= minute < BEGAN + lasts:
             published = {**{m: v for m, v in GOOD.items() if m not in trouble.without}, **trouble.instead}
         for metric, value in published.items():
             metrics.add(metric, minute, value)
@@ -123,6 +123,56 @@ def test_it_rings_in_time_and_clears(alarm: str, further: int) -> None:
     assert ringing[-1] + MINUTE >= BEGAN + LASTS
     if further <= 2:
         assert ringing[-1] <= BEGAN + LASTS + CLEARS_WITHIN
+
+
+# The least that rings each alarm whose words, here or in infra/README.md, are more than "one": a count, an age, a time.
+NUMBERS = {
+    "PollerFailing": 3,
+    "PollerThrottled": 10,
+    "PollerSlow": 80_000,
+    "QueueErrors": 3,
+    "OldestPending": 6 * 3600,
+    "CopiesWaiting": 3600,
+    "TableRefuses": 10,
+    "IntakeFailing": 3,
+    "IntakeThrottled": 10,
+    "AnnouncerFailing": 3,
+    "StreamsBehind": 600_000,
+    "CopierFailing": 5,
+    "CopierThrottled": 10,
+    "CopierSlow": 870_000,
+}
+DURATIONS = {"PollerNotRunning": 5, "KeyRejected": 10, "SuspiciousRounds": 10, "NoReports": 15, "RoundsWaiting": 10}
+
+
+@pytest.mark.parametrize(("alarm", "least"), NUMBERS.items())
+def test_it_rings_at_the_number_of_its_words_and_not_before(alarm: str, least: int) -> None:
+    (metric,) = TROUBLES[alarm].instead
+    rings = [any(ALARMS[alarm].minutes(at(metric, [(BEGAN, n)]), BEGAN, BEGAN + 3600, 2)) for n in (least - 1, least)]
+    assert rings == [False, True]
+
+
+@pytest.mark.parametrize(("alarm", "minutes"), DURATIONS.items())
+def test_it_rings_after_the_time_of_its_words_and_not_before(alarm: str, minutes: int) -> None:
+    rings = [
+        any(ALARMS[alarm].minutes(history(TROUBLES[alarm], lasts=n * MINUTE), BEGAN, BEGAN + 3600, further=2))
+        for n in (minutes - 1, minutes + 1)
+    ]
+    assert rings == [False, True]
+
+
+@pytest.mark.parametrize("alarm", ["OldestPending", "CopiesWaiting", "PollerSlow", "CopierSlow", "StreamsBehind"])
+def test_what_many_say_in_one_period_is_not_added_up(alarm: str) -> None:
+    """Every round of every worker says how old the oldest task is."""
+    for series in ALARMS[alarm].series.values():
+        metrics = at(series.metric, ((BEGAN + second, NUMBERS[alarm] / 2) for second in range(0, 300, 15)))
+        assert not list(ALARMS[alarm].minutes(metrics, BEGAN, BEGAN + 3600, further=2))
+
+
+@pytest.mark.parametrize("function", ["Intake", "Announcer"])
+def test_a_reader_of_the_stream_that_crashes_fails(function: str) -> None:
+    crashes = at(of_function("Errors", function), [(BEGAN, 3)])
+    assert list(ALARMS[f"{function}Failing"].minutes(crashes, BEGAN, BEGAN + 3600, further=2))
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -157,6 +207,7 @@ def test_ticks_two_minutes_apart_are_no_silence(further: int) -> None:
 
 def test_a_stack_that_never_ran_is_told() -> None:
     assert ALARMS["PollerNotRunning"].rings(Metrics(), BEGAN, further=2)
+    assert ALARMS["PollerNotRunning"].missing == "breaching"  # AWS does not say that FILL knows what never was
 
 
 @pytest.mark.parametrize("further", FURTHER)
@@ -184,12 +235,13 @@ def test_a_task_that_cometapi_knows_a_moment_later_is_no_foreign_key(further: in
 @pytest.mark.parametrize("further", FURTHER)
 @pytest.mark.parametrize("second", [0, 31, 59])
 @pytest.mark.parametrize("reports_every", [15, 240])
+@pytest.mark.parametrize("starts_every", [1800, 240])
 def test_new_environments_that_ask_a_refused_task_first_ring_nothing(
-    reports_every: int, second: int, further: int
+    starts_every: int, reports_every: int, second: int, further: int
 ) -> None:
     """Its key is unproven until the first report, and one refusal stops its round; at last the stack itself is new."""
     metrics = at(ours("AnswersReport"), ((n, 1) for n in range(0, BEGAN, reports_every)))
-    cold_starts = [*range(1800, BEGAN, 1800), BEGAN + 3600]
+    cold_starts = [*range(1800, BEGAN, starts_every), BEGAN + 3600]
     at(ours("AnswersKeyRejected"), ((start + second, 1) for start in cold_starts), metrics)
     at(ours("AnswersReport"), ((BEGAN + 3660 + n, 1) for n in range(0, 3600, reports_every)), metrics)
     assert not list(ALARMS["KeyRejected"].minutes(metrics, 0, BEGAN + 7200, further))

@@ -80,25 +80,6 @@ def test_the_policies_allow_exactly_what_the_code_calls() -> None:
     assert allowed == called | {"s3:ListBucket"}
 
 
-def test_intake_needs_neither_key_nor_bucket() -> None:
-    assert statements(FUNCTIONS["IntakeFunction"]["Policies"]) == {"dynamodb:UpdateItem", "sqs:SendMessage"}
-
-
-def test_each_function_sends_to_its_own_queues() -> None:
-    may_send: dict[str, set[str]] = {}
-    for name, function in FUNCTIONS.items():
-        for statement in always(function["Policies"]):
-            if statement["Action"] == "sqs:SendMessage":
-                resources = statement["Resource"]
-                listed = resources if isinstance(resources, list) else [resources]
-                may_send[name] = {resource["GetAtt"].removesuffix(".Arn") for resource in listed}
-    assert may_send == {
-        "PollerFunction": {"RoundsQueue", "CopiesQueue"},
-        "IntakeFunction": {"StreamFailuresQueue"},
-        "AnnouncerFunction": {"StreamFailuresQueue"},
-    }
-
-
 def test_nothing_that_holds_data_is_deleted_with_the_stack() -> None:
     for name in ("TasksTable", "VideosBucket"):
         assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"  # a first deploy that failed leaves nothing
@@ -345,6 +326,8 @@ def test_the_filters_deliver_what_intake_must_see() -> None:
     seen = {r["dynamodb"]["Keys"]["task_id"]["S"] for r in records if any(delivered(r, p) for p in patterns)}
     assert seen >= {"task_bare", "task_body", "task_put_again", "task_retried", "task_invalid"}
     assert "task_pending" not in seen
+    ended = {"dynamodb": {"NewImage": {"status": {"S": "SUCCESS"}, "ended_at": {"N": "1776567700"}}}}
+    assert not any(delivered(ended, pattern) for pattern in patterns)
 
 
 def test_the_filter_delivers_every_ending_to_the_announcer() -> None:

@@ -1,0 +1,181 @@
+"""What the template says to AWS that neither a linter minds nor an emulator obeys; a row is a fact, with its source."""
+
+import re
+from typing import Any
+
+import pytest
+
+from shared.lifecycle import Limits, ending
+from shared.task import Status
+from tests.template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE, load, of_type
+
+OBSERVABILITY = load(ROOT / "infra/observability.yaml")
+GLOBALS = TEMPLATE["Globals"]["Function"]
+VARIABLES = GLOBALS["Environment"]["Variables"]
+THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+ONE_MINUTE_ONLY = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+STORED = {"Event": "s3:ObjectCreated:*", "Topic": {"Ref": "VideoStoredTopic"}}
+
+FACTS: list[tuple[str, object]] = [
+    # It deletes what holds a time that has passed: any attribute but this one would take items before their time.
+    ("TasksTable.Properties.TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
+    ("TasksTable.Properties.StreamSpecification", {"StreamViewType": "NEW_AND_OLD_IMAGES"}),  # the Announcer compares
+    ("TasksTable.Properties.PointInTimeRecoverySpecification", {"PointInTimeRecoveryEnabled": True}),
+    # A tick of hours ago has nothing to plan any more (scheduler, API_RetryPolicy.html: else 185 attempts, 24 h).
+    ("PollerFunction.Properties.Events.Tick.Properties.RetryPolicy", ONE_MINUTE_ONLY),
+    ("PollerFunction.Properties.EventInvokeConfig", ONE_MINUTE_ONLY),  # lambda, invocation-async: else 2 and 6 h
+    ("PollerFunction.Properties.Events.Tick.Properties.OmitName", True),
+    # LATEST may miss what is written while the mapping is made (lambda, services-ddb-params.html).
+    ("IntakeFunction.Properties.Events.Inserted.Properties.StartingPosition", "TRIM_HORIZON"),
+    ("AnnouncerFunction.Properties.Events.Ended.Properties.StartingPosition", "TRIM_HORIZON"),
+    # Put, Copy and CompleteMultipartUpload are three events (AmazonS3, notification-how-to-event-types-....html).
+    ("VideosBucket.Properties.NotificationConfiguration.TopicConfigurations", [STORED]),
+    ("VideosBucket.Properties.NotificationConfiguration.EventBridgeConfiguration", {"EventBridgeEnabled": True}),
+    ("VideosBucket.DependsOn", "VideoStoredTopicPolicy"),  # S3 tries the topic when it is told of it
+    ("VideosBucket.Properties.LifecycleConfiguration.Rules.0.Status", "Enabled"),
+    (
+        "VideosBucket.Properties.LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload",
+        {"DaysAfterInitiation": 1},
+    ),
+    # Without it S3 asks KMS for each object, for a price (AmazonS3, bucket-key.html).
+    ("VideosBucket.Properties.BucketEncryption.ServerSideEncryptionConfiguration.0.If.1.BucketKeyEnabled", True),
+    ("VideoStoredTopicPolicy.Properties.PolicyDocument.Statement.0.Principal", {"Service": "s3.amazonaws.com"}),
+]
+
+ALLOWED = {
+    "IntakeFunction": {"dynamodb:UpdateItem": "TasksTable", "sqs:SendMessage": "StreamFailuresQueue"},
+    "PollerFunction": {
+        "dynamodb:Scan": "${TasksTable.Arn}/index/pending",
+        "dynamodb:UpdateItem": "TasksTable",
+        "sqs:SendMessage": "RoundsQueue CopiesQueue",
+        "ssm:GetParameter": "parameter${CometApiKeyParameter}",
+    },
+    "CopierFunction": {
+        "dynamodb:GetItem": "TasksTable",
+        "dynamodb:UpdateItem": "TasksTable",
+        "s3:PutObject": "${VideosBucket.Arn}/*",
+        "s3:GetObject": "${VideosBucket.Arn}/*",
+        "s3:AbortMultipartUpload": "${VideosBucket.Arn}/*",
+        "s3:ListBucket": "VideosBucket",
+        "ssm:GetParameter": "parameter${CometApiKeyParameter}",
+    },
+    "AnnouncerFunction": {"sns:Publish": "TaskEndedTopic", "sqs:SendMessage": "StreamFailuresQueue"},
+}
+
+
+def found(path: str) -> Any:
+    value: Any = RESOURCES
+    for name in path.split("."):
+        value = value[int(name)] if isinstance(value, list) else value[name]
+    return value
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def thing(resource: Any) -> str:
+    """Return what a statement is about: a resource of the stack by its name, anything else by what it ends with."""
+    match resource:
+        case {"Ref": name}:
+            return str(name)
+        case {"GetAtt": name}:
+            return str(name).removesuffix(".Arn")
+        case {"Sub": text}:
+            return str(text).rpartition(":")[2]
+    raise AssertionError(resource)
+
+
+@pytest.mark.parametrize(("path", "value"), FACTS)
+def test_the_template_says(path: str, value: object) -> None:
+    assert found(path) == value
+
+
+def test_items_are_deleted_by_the_time_that_the_code_writes() -> None:
+    name = found("TasksTable.Properties.TimeToLiveSpecification")["AttributeName"]
+    assert ending(Status.FAILED, 1000, Limits(0, 50))[name] == 1050
+    assert name not in ending(Status.FAILED, 1000, Limits(0, 0))  # 0 keeps them for ever
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_may_do_just_this(function: str) -> None:
+    (policy,) = FUNCTIONS[function]["Policies"]
+    allowed = {
+        action: " ".join(map(thing, listed(statement["Resource"])))
+        for statement in policy["Statement"]
+        if "If" not in statement
+        for action in listed(statement["Action"])
+    }
+    assert allowed == ALLOWED[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_logs_as_the_queries_read_and_into_its_own_group(function: str) -> None:
+    assert GLOBALS["LoggingConfig"] == {"LogFormat": "JSON", "SystemLogLevel": "WARN"}  # time-outs are told at WARN
+    assert FUNCTIONS[function]["LoggingConfig"] == {"LogGroup": {"Ref": function.replace("Function", "LogGroup")}}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_variable_holds_what_it_is_named_after(function: str) -> None:
+    own = FUNCTIONS[function].get("Environment", {}).get("Variables", {})
+    for name, value in {**VARIABLES, **own}.items():
+        if not name.startswith("POWERTOOLS"):
+            assert value["Ref"].lower() == name.replace("_", "").lower()
+
+
+def test_alarms_watch_what_is_named_in_the_stack_that_publishes_it() -> None:
+    given = RESOURCES["Observability"]["Properties"]["Parameters"]
+    assert given["Service"] == VARIABLES["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
+    queues = {name: {"GetAtt": f"{name}.QueueName"} for name in of_type("AWS::SQS::Queue")}
+    others = {name: {"Ref": name} for name in given.keys() - queues.keys() - {"Service"}}
+    assert given == {"Service": {"Ref": "AWS::StackName"}} | queues | others
+
+
+def test_conditions_are_about_what_they_are_named_after() -> None:
+    def says(parameter: str, value: object) -> dict[str, Any]:
+        return {"Equals": [{"Ref": parameter}, value]}
+
+    assert TEMPLATE["Conditions"] == {
+        "HasKey": {"Not": [says("KmsKeyArn", "")]},
+        "HasBoundary": {"Not": [says("PermissionsBoundary", "")]},
+        "IsMonitored": says("Monitoring", "true"),
+        "HasIndex": says("PendingIndex", "true"),
+        "VideosExpire": {"Not": [says("VideoRetentionDays", 0)]},
+    }
+    assert OBSERVABILITY["Resources"]["AlarmSubscription"]["Condition"] == "HasEmail"
+
+
+@pytest.mark.parametrize("template", [TEMPLATE, OBSERVABILITY], ids=["template", "observability"])
+def test_every_policy_is_about_what_it_lies_on_and_lets_no_other_account_in(template: dict[str, Any]) -> None:
+    """A service acts for whoever asks it to (IAM, confused-deputy.html)."""
+    kinds = {"AWS::SQS::QueuePolicy": "Queues", "AWS::SNS::TopicPolicy": "Topics", "AWS::S3::BucketPolicy": "Bucket"}
+    for kind, member in kinds.items():
+        for policy in of_type(kind, template).values():
+            (place,) = listed(policy[member])
+            for statement in policy["PolicyDocument"]["Statement"]:
+                resources = [thing(resource) for resource in listed(statement["Resource"])]
+                assert resources == [place["Ref"], "${VideosBucket.Arn}/*"][: 1 + (member == "Bucket")]
+                assert statement["Effect"] == "Deny" or statement["Condition"] == THIS_ACCOUNT
+
+
+def test_logs_are_kept_for_days_that_cloudwatch_knows() -> None:
+    """AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html."""
+    months = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827}
+    years = {2192, 2557, 2922, 3288, 3653}
+    assert set(TEMPLATE["Parameters"]["LogRetentionDays"]["AllowedValues"]) == months | years
+
+
+def test_what_is_built_is_for_the_processor_that_runs_it() -> None:
+    (built,) = re.findall(r"--platform manylinux\w+?_(x86_64|aarch64)", (ROOT / "functions/Makefile").read_text())
+    assert GLOBALS["Architectures"] == [{"aarch64": "arm64"}.get(built, built)]
+    (version,) = re.findall(r"--python-version (\S+)", (ROOT / "functions/Makefile").read_text())
+    assert GLOBALS["Runtime"] == f"python{version}"
+
+
+@pytest.mark.parametrize("parameter", ["RetentionDays", "VideoRetentionDays"])
+def test_zero_keeps_for_ever(parameter: str) -> None:
+    assert TEMPLATE["Parameters"][parameter]["MinValue"] == 0
+
+
+def test_the_metrics_are_where_the_alarms_look() -> None:
+    assert VARIABLES["POWERTOOLS_METRICS_NAMESPACE"] == "SeedancePoller"
