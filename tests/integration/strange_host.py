@@ -91,8 +91,8 @@ def say(text: str, body: bytes = b"") -> Talk:
     return talk
 
 
-def serve(video: bytes, shift: int = 0) -> Talk:
-    """Serve ranges of a video, one a connection; all but the first are `shift` bytes late, and say so."""
+def serve(video: bytes, shift: int = 0, version: str = 'ETag: "1"', later: str = "") -> Talk:
+    """Serve ranges of a video, one a connection; all but the first are `shift` bytes late, and say so and `later`."""
 
     def talk(connection: socket.socket, head: str) -> None:
         asked = re.search(r"(?i)range: bytes=(\d+)-(\d+)", head)
@@ -101,7 +101,8 @@ def serve(video: bytes, shift: int = 0) -> Talk:
             start, stop = start + shift, min(stop + shift, len(video))
         where = f"\nContent-Range: bytes {start}-{stop - 1}/{len(video)}" if asked else ""
         status = "206 Partial Content" if asked else "200 OK"
-        head = f'HTTP/1.1 {status}\nContent-Length: {stop - start}{where}\nETag: "1"\nConnection: close'
+        more = "".join(f"\n{line}" for line in (version, later if start else "") if line)
+        head = f"HTTP/1.1 {status}\nContent-Length: {stop - start}{where}{more}\nConnection: close"
         say(head, video[start:stop])(connection, "")
 
     return talk

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
 from threading import Barrier
 from urllib.parse import urlsplit
 
@@ -430,16 +431,19 @@ def test_many_silent_addresses_take_no_longer_than_one(
     assert time.monotonic() - started < LONG_SECONDS / 2
 
 
-def test_a_key_that_was_renewed_too_late_is_not_asked_with(comet_api: SimulatedCometApi, impatient: None) -> None:  # noqa: ARG001
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_key_that_comes_too_late_is_not_asked_with(comet_api: SimulatedCometApi, impatient: None, late: int) -> None:  # noqa: ARG001
     store = KeyStore("sk-old", comet_api.api_key)
 
     def read() -> str:
-        if store.reads:
+        if store.reads == late:
             time.sleep(client.ANSWER_SECONDS)
         return store.read()
 
-    assert client_of(comet_api.base_url, read).ask(comet_api.create()) == Unavailable(reason="TimeoutError")
-    assert store.reads == 2
+    task_id = comet_api.create()
+    comet_api.forget_requests()
+    assert client_of(comet_api.base_url, read).ask(task_id) == Unavailable(reason="TimeoutError")
+    assert (store.reads, len(comet_api.requests)) == (late + 1, late)
 
 
 # --- Connections ---
@@ -453,6 +457,19 @@ def test_one_connection_serves_all_questions(comet_api: SimulatedCometApi, conne
         api.ask(task_id)
     assert [request.answer for request in comet_api.requests] == [*whole, *whole]
     assert len(connects) == 1
+
+
+def test_a_connection_whose_rest_is_still_to_come_is_not_used_again() -> None:
+    heard: Queue[bytes] = Queue()
+
+    def talk(wire: socket.socket, head: str) -> None:
+        say(f"HTTP/1.1 200 OK\nContent-Length: {2 * MAX_BODY_BYTES}", b" " * (MAX_BODY_BYTES + 1))(wire, head)
+        heard.put(wire.recv(1))  # of the next question, or none
+
+    with StrangeHost(talk, takes_key=True) as host:
+        api = client_of(host.origin)
+        assert [type(api.ask("task_x")) for _ in range(2)] == [Unreadable, Unreadable]
+        assert [heard.get(timeout=10) for _ in range(2)] == [b"", b""]
 
 
 def test_threads_share_the_connections(comet_api: SimulatedCometApi, connects: list[int]) -> None:

@@ -293,6 +293,29 @@ def test_a_lie(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: Steps, co
     assert isinstance(error, CopyInterrupted)
 
 
+@pytest.mark.parametrize(("version", "later"), [("", ""), ('ETag: W/"1"', ""), ('ETag: "1"', "Content-Encoding: gzip")])
+def test_ranges_that_may_not_be_the_bytes_of_one_video(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch, version: str, later: str
+) -> None:
+    """Without a version nothing ties them together; what is compressed is another number of other bytes."""
+    shrink(monkeypatch)
+    whole = serve(VIDEO)
+
+    def talk(connection: socket.socket, head: str) -> None:
+        is_late = "bytes=" in head and "bytes=0-" not in head
+        (
+            serve(VIDEO[::-1], version=version, later=later)
+            if is_late
+            else serve(VIDEO, version=version)
+            if "bytes=" in head
+            else whole
+        )(connection, head)
+
+    with StrangeHost(talk) as host:
+        shop.copy("task_x", host.url)
+    assert shop.stored("task_x")["Body"].read() == VIDEO
+
+
 def test_there_are_many_of_them() -> None:
     assert len(LIES) >= 40
 
