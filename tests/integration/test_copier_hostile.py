@@ -1,6 +1,7 @@
 """Sources that nobody should trust: what each of them tries, and the `error` that it earns."""
 
 import logging
+import re
 import socket
 import ssl
 import time
@@ -310,6 +311,36 @@ def test_ranges_that_may_not_be_the_bytes_of_one_video(
             if "bytes=" in head
             else whole
         )(connection, head)
+
+    with StrangeHost(talk) as host:
+        shop.copy("task_x", host.url)
+    assert shop.stored("task_x")["Body"].read() == VIDEO
+
+
+def test_a_rest_that_may_be_of_another_video(shop: CopyShop) -> None:
+    """Of two answers without a version that are as long as each other, the second one is taken whole or not at all."""
+    other = b"".join(Synthetic(len(VIDEO), "other").chunks(0, len(VIDEO)))
+
+    def talk(connection: socket.socket, head: str) -> None:
+        body = VIDEO[: len(VIDEO) // 2] if len(host.heads) == 1 else other
+        say(f"HTTP/1.1 200 OK\nContent-Length: {len(VIDEO)}", body)(connection, head)
+
+    with StrangeHost(talk) as host:
+        shop.copy("task_x", host.url)
+    assert shop.stored("task_x")["Body"].read() == other
+
+
+def test_a_range_that_is_longer_than_it_says(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+
+    def talk(connection: socket.socket, head: str) -> None:
+        asked = re.search(r"bytes=([1-9]\d*)-(\d+)", head)
+        if not asked:
+            return serve(VIDEO)(connection, head)
+        start, stop = int(asked[1]), min(int(asked[2]) + 1, len(VIDEO))
+        where = f"Content-Range: bytes {start}-{stop - 1}/{len(VIDEO)}"
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (stop - start + 1, bytes(stop - start + 1))
+        return say(f'HTTP/1.1 206 OK\nTransfer-Encoding: chunked\n{where}\nETag: "1"', body)(connection, head)
 
     with StrangeHost(talk) as host:
         shop.copy("task_x", host.url)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.api_key import ApiKey
-from shared.comet_api import Answer, CometApi, Report, Unavailable, client
+from shared.comet_api import Answer, CometApi, Report, Unavailable, client, connection
 from tests.integration.strange_host import NAME, make_certificate
 
 MANY = 16
@@ -30,6 +30,8 @@ class Gateway:
         self.dies_of_hearing = False
         """Whether it hears that question to its end, as a gateway does that broke off while it worked."""
         self.with_reset = True
+        self.thinks_for = 0.0
+        """Seconds before each answer."""
         self.is_killing = threading.Event()
         self.gate = threading.Barrier(1)
         """What the first question of each connection waits at, so that so many are open at once."""
@@ -81,6 +83,7 @@ class Gateway:
                 return
             if answers == 0:
                 self.gate.wait(10)
+            time.sleep(self.thinks_for)
             connection.sendall(ANSWER)
 
     def _hear(self, connection: socket.socket, *, to_its_end: bool) -> bool:
@@ -184,6 +187,53 @@ def test_a_question_is_asked_again_only_once(gateway: Gateway) -> None:
     gateway.answers_each = 0
     assert isinstance(api.ask("task_x"), Unavailable)
     assert (gateway.asked, gateway.opened) == (5, 4)
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, method: str, error: OSError, after: float = 0.0) -> None:
+    """Let the next call of a method of any socket fail after seconds; it is our own, for the gateway waits for us."""
+    failures = [error]
+    for kind in (socket.socket, ssl.SSLSocket):
+        real = getattr(kind, method)
+
+        def call(sock: socket.socket, *what: object, real: Callable[..., object] = real) -> object:
+            if failures:
+                failure = failures.pop()
+                time.sleep(after)
+                raise failure
+            return real(sock, *what)
+
+        monkeypatch.setattr(kind, method, call)
+
+
+@pytest.mark.parametrize("method", ["sendall", "recv_into"])
+@pytest.mark.parametrize("error", [BrokenPipeError, ConnectionResetError, ssl.SSLError, ssl.SSLEOFError])
+def test_whatever_a_dead_connection_dies_of_costs_no_answer(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, method: str, error: type[OSError]
+) -> None:
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    fail_once(monkeypatch, method, error())
+    assert isinstance(api.ask("task_x"), Report)
+    assert gateway.opened == 2
+
+
+def test_a_question_that_is_asked_again_has_one_end(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 3.0)
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    gateway.thinks_for = 60
+    fail_once(monkeypatch, "recv_into", ConnectionResetError(), after=2.8)
+    started = time.monotonic()
+    assert isinstance(api.ask("task_x"), Unavailable)
+    assert time.monotonic() - started < 5
+
+
+def test_what_a_handshake_may_take_is_what_connecting_has_left() -> None:
+    """And not the time-out of its address, which began later."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ends_at = time.monotonic() + 5
+        with connection._connected(listener.getsockname(), 60, ends_at) as connected:  # noqa: SLF001 - its time-out
+            assert 0 < (connected.gettimeout() or 60) <= 5
 
 
 def test_a_connection_that_is_silent_is_waited_for_and_no_more(

@@ -221,6 +221,14 @@ def test_without_the_key_each_invocation_says_what_is_missing_until_it_is_there(
     assert metrics_in(capsys.readouterr().out)["Polls"] == [1]
 
 
+def test_a_stack_without_a_task_says_at_its_first_tick_that_it_has_no_key(
+    handle: Handle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boto3.client("ssm").delete_parameter(Name=PARAMETER)
+    handle(TICK)
+    assert metrics_in(capsys.readouterr().out)["ConfigurationErrors"] == [1]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

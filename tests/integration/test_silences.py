@@ -11,10 +11,9 @@ from botocore.exceptions import EndpointConnectionError
 
 from copier import handler as copier
 from intake import handler as intake
-from shared.api_key import ApiKey, ssm_api_key
+from shared.api_key import ApiKey
 from shared.comet_api import CometApi, Unavailable
 from shared.comet_api.connection import CONNECT_SECONDS
-from shared.errors import ConfigurationError
 from tests.integration.copying import CopyShop
 from tests.integration.test_copier_handler import Office, office  # noqa: F401 - a fixture
 from tests.integration.test_intake import CONTEXT, EVENT
@@ -41,18 +40,6 @@ def test_a_gateway_that_is_silent_in_tls(listener: socket.socket) -> None:
     started = time.monotonic()
     assert isinstance(api.ask("task_x"), Unavailable)
     assert time.monotonic() - started < CONNECT_SECONDS + 2
-
-
-def test_a_store_of_the_key_that_is_silent(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its real time-outs: all questions of a round wait for it, and so does the init, which has 10 s."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{listener.getsockname()[1]}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    started = time.monotonic()
-    with pytest.raises(ConfigurationError, match=r"ReadTimeoutError"):
-        ssm_api_key("/cometapi/api-key").value()
-    assert time.monotonic() - started < 10
 
 
 def test_a_bucket_without_an_answer_costs_no_more_than_the_last_frame(shop: CopyShop) -> None:

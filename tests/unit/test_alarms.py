@@ -169,6 +169,12 @@ def test_what_many_say_in_one_period_is_not_added_up(alarm: str) -> None:
         assert not list(ALARMS[alarm].minutes(metrics, BEGAN, BEGAN + 3600, further=2))
 
 
+def test_rounds_that_are_started_at_once_ring_nothing() -> None:
+    visible = of_queue("ApproximateNumberOfMessagesVisible", "RoundsQueue")
+    metrics = at(visible, ((BEGAN + second, second // 15 % 2) for second in range(0, 3600, 15)))
+    assert not list(ALARMS["RoundsWaiting"].minutes(metrics, BEGAN, BEGAN + 3600, further=2))
+
+
 @pytest.mark.parametrize("function", ["Intake", "Announcer"])
 def test_a_reader_of_the_stream_that_crashes_fails(function: str) -> None:
     crashes = at(of_function("Errors", function), [(BEGAN, 3)])
@@ -183,6 +189,7 @@ def test_on_a_good_day_it_is_silent(alarm: str) -> None:
 @pytest.mark.parametrize("alarm", sorted(ALARMS.keys() - {"PollerNotRunning"}))
 def test_without_any_data_it_is_silent(alarm: str) -> None:
     assert not ALARMS[alarm].rings(Metrics(), BEGAN, further=2)
+    assert ALARMS[alarm].missing == "notBreaching"  # `ignore` would let it ring on when nothing is counted any more
 
 
 def test_no_other_alarm_rings() -> None:

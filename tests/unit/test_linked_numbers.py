@@ -77,6 +77,13 @@ def test_every_function_of_a_queue_ends_before_its_message_comes_back() -> None:
     assert found == len(of_type("AWS::SQS::Queue")) - 1  # that of the failures is read by people
 
 
+def test_a_reader_of_the_stream_has_time_for_its_batch() -> None:
+    """A record takes it some 10 ms; of a batch that timed out all is read again, and what was done announced twice."""
+    for name, mapping in mappings():
+        if "Stream" in mapping:
+            assert mapping["BatchSize"] * 0.05 < FUNCTIONS[name]["Timeout"] / 2
+
+
 def test_every_number_is_one_that_aws_takes() -> None:
     """lambda/latest/dg/gettingstarted-limits.html, services-ddb-params.html; SQS API_CreateQueue.html."""
     for function in FUNCTIONS.values():

@@ -10,6 +10,7 @@ import pytest
 
 from shared.comet_api import Answer
 from shared.task import Status
+from shared.task_table import PENDING_INDEX
 from tests import runbook
 from tests.cloudwatch import Alarm, Metric
 from tests.template import ROOT, load, of_type
@@ -100,9 +101,41 @@ def test_the_other_widgets_show_this_stack_alone() -> None:
                 assert dimensions[0] == dimension
                 assert dimensions[1].strip("${}") in things
             case "AWS/DynamoDB":
-                assert dimensions[:2] == ["TableName", "${TasksTable}"]
+                reads = ["GlobalSecondaryIndexName", PENDING_INDEX] if name == "ConsumedReadCapacityUnits" else []
+                assert dimensions == ["TableName", "${TasksTable}", *reads]
             case _:
                 assert namespace == OURS
+
+
+GAUGES = {
+    "PendingTasks": {"Maximum"},
+    "OldestPendingSeconds": {"Maximum"},
+    "RoundSeconds": {"Maximum"},
+    "IteratorAge": {"Maximum"},
+    "ApproximateNumberOfMessagesVisible": {"Maximum"},
+    "ApproximateNumberOfMessagesNotVisible": {"Maximum"},
+    "ApproximateAgeOfOldestMessage": {"Maximum"},
+    "SecondsFromCompletionToStored": {"p50", "p99"},
+}
+"""What is no count, so that no sum of it means anything."""
+
+
+def test_counts_are_summed_and_nothing_else_is() -> None:
+    body = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Sub"])
+    own = [
+        row[-1].get("stat", widget["properties"]["stat"]) if isinstance(row[-1], dict) else widget["properties"]["stat"]
+        for widget in body["widgets"]
+        for row in widget["properties"].get("metrics", [])
+    ]
+    shown: dict[str, set[str]] = {}
+    for row, stat in zip(widgets(), own, strict=True):
+        shown.setdefault(row[1], set()).add(stat)
+    assert shown == {name: GAUGES.get(name, {"Sum"}) for name in shown}
+
+
+def test_the_address_of_the_dashboard_names_it() -> None:
+    address, _ = TEMPLATE["Outputs"]["DashboardUrl"]["Value"]["Sub"]
+    assert address.endswith("#dashboards:name=${Dashboard}")
 
 
 def watched(alarm: str) -> list[Metric]:

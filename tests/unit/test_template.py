@@ -14,6 +14,7 @@ GLOBALS = TEMPLATE["Globals"]["Function"]
 VARIABLES = GLOBALS["Environment"]["Variables"]
 THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 ONE_MINUTE_ONLY = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 STORED = {"Event": "s3:ObjectCreated:*", "Topic": {"Ref": "VideoStoredTopic"}}
 
 FACTS: list[tuple[str, object]] = [
@@ -39,6 +40,10 @@ FACTS: list[tuple[str, object]] = [
     ),
     # Without it S3 asks KMS for each object, for a price (AmazonS3, bucket-key.html).
     ("VideosBucket.Properties.BucketEncryption.ServerSideEncryptionConfiguration.0.If.1.BucketKeyEnabled", True),
+    # One record that fails is delivered again, and not the batch (lambda, services-ddb-batchfailurereporting.html).
+    ("IntakeFunction.Properties.Events.Inserted.Properties.FunctionResponseTypes", ["ReportBatchItemFailures"]),
+    ("AnnouncerFunction.Properties.Events.Ended.Properties.FunctionResponseTypes", ["ReportBatchItemFailures"]),
+    ("VideosBucket.Properties.PublicAccessBlockConfiguration", dict.fromkeys(PUBLIC_ACCESS, True)),
     ("VideoStoredTopicPolicy.Properties.PolicyDocument.Statement.0.Principal", {"Service": "s3.amazonaws.com"}),
 ]
 
@@ -123,6 +128,15 @@ def test_each_variable_holds_what_it_is_named_after(function: str) -> None:
             assert value["Ref"].lower() == name.replace("_", "").lower()
 
 
+def test_each_output_is_what_it_is_named_after() -> None:
+    outputs = {name: output["Value"] for name, output in TEMPLATE["Outputs"].items()}
+    named = {name: value["Ref"] for name, value in outputs.items() if "Ref" in value}
+    assert named == {name: name.removesuffix("Name").removesuffix("Arn") for name in named}
+    assert len(named) == len(outputs) - 3  # two of the monitoring's, and the version
+    assert outputs["AlarmTopicArn"] == {"GetAtt": "Observability.Outputs.AlarmTopicArn"}
+    assert outputs["DashboardUrl"] == {"GetAtt": "Observability.Outputs.DashboardUrl"}
+
+
 def test_alarms_watch_what_is_named_in_the_stack_that_publishes_it() -> None:
     given = RESOURCES["Observability"]["Properties"]["Parameters"]
     assert given["Service"] == VARIABLES["POWERTOOLS_SERVICE_NAME"] == {"Ref": "AWS::StackName"}
@@ -170,6 +184,22 @@ def test_what_is_built_is_for_the_processor_that_runs_it() -> None:
     assert GLOBALS["Architectures"] == [{"aarch64": "arm64"}.get(built, built)]
     (version,) = re.findall(r"--python-version (\S+)", (ROOT / "functions/Makefile").read_text())
     assert GLOBALS["Runtime"] == f"python{version}"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text", "is_taken"),
+    [
+        *(("CometApiBaseUrl", text, True) for text in ("https://api.cometapi.com", "http://127.0.0.1:8000/v1")),
+        *(
+            ("CometApiBaseUrl", text, False)
+            for text in ("api.cometapi.com", "https://api.cometapi.com ", "https://", "")
+        ),
+        *(("CometApiKeyParameter", text, text[:1] == "/") for text in ("/cometapi/api-key", "cometapi", "")),
+        *(("KmsKeyArn", text, not text or ":key/" in text) for text in ("", "arn:aws:kms:e:1:key/a", "alias/a")),
+    ],
+)
+def test_a_parameter_takes_what_it_can_be(parameter: str, text: str, *, is_taken: bool) -> None:
+    assert bool(re.search(TEMPLATE["Parameters"][parameter]["AllowedPattern"], text)) is is_taken
 
 
 @pytest.mark.parametrize("parameter", ["RetentionDays", "VideoRetentionDays"])
