@@ -72,9 +72,8 @@ class Connection(HTTPConnection):
         if not self._has_answered:
             raise error
         self.close()
-        patience, self.timeout = self.timeout, min(CONNECT_SECONDS, seconds)
+        self.timeout = min(CONNECT_SECONDS, seconds)
         self.connect()
-        self.timeout = patience
         question, options = self._question
         super().request(*question, **options)
 
