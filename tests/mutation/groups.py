@@ -73,9 +73,10 @@ GROUPS = (
         *(f"integration/test_copier_{name}" for name in ("bounds", "bucket", "copies", "handler", "last_frame")),
     ),
     _group("watch", "copier/watch", "unit/test_copier_watch"),
+    _group("answers", "copier/video", "unit/test_copier_video"),
     _group(
         "host",
-        "copier/answer connection video video_host",
+        "copier/answer connection video_host",
         *(f"integration/test_copier_{name}" for name in ("copies", "faults", "hostile", "key")),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
