@@ -7,14 +7,14 @@ from shared.comet_api import Answer, Forbidden, KeyRejected, Report, Throttled, 
 
 logger = Logger(child=True)
 
-_heard: set[str] = set()
+_heard: set[tuple[str, str]] = set()
 
 
 def remark(task_id: str, answer: Answer) -> None:
     """Log what is remarkable about an answer; each kind once in an environment's life, it may come with every poll."""
     match answer:
         case Report(status=None, word=word):
-            _once(f"word {word}", "unknown status word; its tasks are kept waiting", task_id, answer, word=word)
+            _once("unknown status word; its tasks are kept waiting", word, task_id, answer, word=word)
         case Report():
             return
         case KeyRejected():
@@ -26,18 +26,18 @@ def remark(task_id: str, answer: Answer) -> None:
                 request_id=answer.request_id,
             )
         case UnknownTask():
-            _once("denial", "CometAPI does not know a task under this key", task_id, answer, said=answer.message)
+            _once("CometAPI does not know a task under this key", "", task_id, answer, said=answer.message)
         case Unclear() | Forbidden():
             code = answer.code if isinstance(answer, Unclear) else "forbidden"
-            _once(code, "CometAPI refused to report", task_id, answer, code=code, said=answer.message)
+            _once("CometAPI refused to report", code, task_id, answer, code=code, said=answer.message)
         case Throttled():
-            _once("throttled", "CometAPI asks for fewer questions (HTTP 429)", task_id, answer)
+            _once("CometAPI asks for fewer questions (HTTP 429)", "", task_id, answer)
         case _:
             error = endings.silence(answer)
-            _once(error["code"], "CometAPI gave no report", task_id, answer, reason=error["message"])
+            _once("CometAPI gave no report", error["code"], task_id, answer, reason=error["message"])
 
 
-def _once(kind: str, message: str, task_id: str, answer: Answer, **extra: object) -> None:
-    if kind not in _heard:
-        _heard.add(kind)
+def _once(message: str, kind: str, task_id: str, answer: Answer, **extra: object) -> None:
+    if (message, kind) not in _heard:
+        _heard.add((message, kind))
         logger.warning(message, extra={"task_id": task_id, "request_id": answer.request_id, **extra})

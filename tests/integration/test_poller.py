@@ -87,6 +87,25 @@ def test_one_tick_follows_every_task(stack: Stack, caplog: pytest.LogCaptureFixt
     assert lines == [{"message": "handed off", "task_id": done}, ended]
 
 
+def test_a_round_tells_of_a_word_that_nobody_has_seen(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    task_id = stack.insert(stack.comet_api.create(answers=["status_word_unheard_of"]))
+    assert stack.round()["UnknownStatusWords"] == 1
+    assert [line["task_id"] for line in logged(caplog, "WARNING")] == [task_id]
+
+
+def test_a_round_tells_that_no_report_came(stack: Stack) -> None:
+    stack.insert()
+    stack.comet_api.fault("http_502")
+    done = stack.round()
+    assert (done["AnswersReport"], done["AnswersUnavailable"]) == (0, 1)
+
+
+def test_a_round_tells_how_long_it_took(stack: Stack) -> None:
+    stack.done()
+    stack.after["SendMessage"] = lambda: stack.clock.move_to(stack.clock.now() + 2.6254)
+    assert stack.round()["RoundSeconds"] == 2.625
+
+
 def test_an_idle_tick_costs_one_scan(stack: Stack) -> None:
     counts = stack.tick()
     assert counts == {"PendingTasks": 0, "OldestPendingSeconds": 0}

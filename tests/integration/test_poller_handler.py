@@ -179,6 +179,7 @@ def test_a_message_that_is_no_round_is_logged_counted_and_gone(
     assert metrics_in(capsys.readouterr().out)["BadMessages"] == [1]
     (line,) = lines(log)
     assert (line["level"], line["message_id"]) == ("ERROR", SAMPLE["Records"][0]["messageId"])
+    assert line["message"].startswith("message dropped: The message is no ")
     assert "secret" not in log.getvalue()
     assert len(log.getvalue()) < 1000
     assert stack.comet_api.requests == []

@@ -16,7 +16,10 @@ ASKED = 1000
 RULES = HostRules(max_video_bytes=5000)
 URL = check_url("https://v.volces.com/a.mp4", allow_insecure=False)
 CONTENT_ROUTE = replace(URL, takes_key=True)
-TOO_LARGE = "The video is larger than MaxVideoBytes, which is 5000. Raise that parameter of the stack, then set status to RETRY."
+TOO_LARGE = (
+    "The video is larger than MaxVideoBytes, which is 5000. Raise that parameter of the stack, then "
+    "set status to RETRY."
+)
 INCONSISTENT = "The video host answers ranges that may not belong together."
 
 
