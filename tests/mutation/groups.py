@@ -59,7 +59,8 @@ GROUPS = (
     ),
     _group("wire", "shared/wire", "unit/test_wire"),
     _group("plan", "poller/plan pace", "unit/test_plan", "unit/test_pace"),
-    _group("poller", "poller/handler remarks round worker", "unit/test_remarks", "integration/test_poller*"),
+    _group("remarks", "poller/remarks", "unit/test_remarks"),
+    _group("poller", "poller/handler round worker", "integration/test_poller*"),
     _group(
         "video",
         "copier/media parts video_url",
