@@ -1,5 +1,6 @@
 """A Copier between a simulated video host and a bucket in moto; no retry makes a test wait."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,7 @@ from copier.video_bucket import StoredVideo, VideoBucket
 from copier.video_host import Source
 from copier.watch import Deadline, Patience
 from infra.local.cometapi import SimulatedCometApi
+from shared.errors import CopyError
 from shared.task import DEFAULT_S3_KEY, Task
 
 if TYPE_CHECKING:
@@ -31,6 +33,27 @@ PROMPT = Patience(retry_delays=(0.01,) * 5)
 # Only for hosts that are slow on purpose: on a busy machine an honest one may be silent for as long.
 SOON_BORED = replace(PROMPT, connect_seconds=0.3, silence_seconds=0.3)
 SOON_JUDGING = replace(PROMPT, window_seconds=0.2)
+
+NEVER_FETCHED = "The video URL redirects to a URL that is never fetched."
+SENTENCES = {
+    "address_not_public": "The video URL leads to an address that is not public, so it was not fetched. If CometAPI "
+    "itself returned this URL, ask its support; only a local test may set AllowInsecureVideoUrls.",
+    "changed": "The video changed while it was copied.",
+    # The error's name, without what it quotes.
+    "connection_failed": r"The connection to the video host failed \((?!NoneType)\w+\).",
+    "out_of_time": "The copy could not finish in one run of the Copier.",
+    "too_many_redirects": "The video URL redirects more than 3 times.",
+    "too_slow": "At its pace the video would not arrive before the Copier's time is over.",
+    "truncated": "The video host broke off before the end of what it announced.",
+}
+"""What a code says to people, as a pattern; what is not here has its words in the unit tests."""
+
+
+def code_of(error: CopyError) -> str:
+    """Return the code of an error, which says what its code does."""
+    sentence = SENTENCES.get(error.code, ".+")
+    assert re.fullmatch(rf"{sentence}|{NEVER_FETCHED}|S3 did not .+|The video URL .+ so it was .+", error.message)
+    return error.code
 
 
 class CopyShop:

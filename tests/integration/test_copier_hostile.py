@@ -16,7 +16,7 @@ from copier.video_url import is_public
 from infra.local.cometapi.footage import Synthetic
 from infra.local.cometapi.script import Steps
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
-from tests.integration.copying import KIB, MIB, CopyShop, patience_with, shrink
+from tests.integration.copying import KIB, MIB, CopyShop, code_of, patience_with, shrink
 from tests.integration.strange_host import NAME, StrangeHost, make_certificate, say, serve
 
 VIDEO = b"".join(Synthetic(100_000, "seed").chunks(0, 100_000))
@@ -35,6 +35,7 @@ def error_of(shop: CopyShop, task_id: str, url: str | None = None, seconds: floa
         shop.copy(task_id, url, seconds)
     error = failed.value
     assert shop.is_empty()
+    assert code_of(error)
     assert error.message.endswith(".")
     assert SECRET not in error.message
     assert "http:" not in error.message

@@ -78,7 +78,7 @@ GROUPS = (
     _group(
         "host",
         "copier/answer connection video_host",
-        *(f"integration/test_copier_{name}" for name in ("copies", "faults", "hostile", "key")),
+        *(f"integration/test_copier_{name}" for name in ("copies", "faults", "host", "hostile", "key", "network")),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
     _group("intake", "intake/handler", "integration/test_intake"),

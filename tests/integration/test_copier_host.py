@@ -1,0 +1,128 @@
+"""A video host asked for a video and its ranges, without a bucket: what is asked, and what is told of a failure."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from copier.answer import trouble_of
+from copier.video import HostRules, Video
+from copier.video_host import Source, VideoHost
+from copier.watch import Deadline
+from infra.local.cometapi.footage import Synthetic
+from shared.errors import CopyError, CopyInterrupted
+from tests.integration.copying import PROMPT, SENTENCES
+from tests.integration.strange_host import StrangeHost, Talk, say
+
+SIZE = 3000
+VIDEO = b"".join(Synthetic(SIZE, "seed").chunks(0, SIZE))
+
+
+def host_of(strange: StrangeHost, retries: int = 1) -> VideoHost:
+    patience = PROMPT.__class__(retry_delays=(0.01,) * retries)
+    rules = HostRules(max_video_bytes=2 * SIZE, allow_insecure=True, patience=patience)
+    return VideoHost(Source(strange.url), rules, Deadline(60))
+
+
+def fetch(host: VideoHost, *, in_ranges: bool, start: int = 0) -> bytes:
+    video: Video = host.open(in_ranges=in_ranges)
+    received = bytes(host.fill(video, start, memoryview(bytearray(SIZE - start))))
+    video.close()
+    host.close()
+    return received
+
+
+def answers(*texts: tuple[str, bytes]) -> Talk:
+    """Say one thing after the other, the last one again and again."""
+    left = [say(text, body) for text, body in texts]
+
+    def talk(connection: socket.socket, head: str) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(connection, head)
+
+    return talk
+
+
+WHOLE = f'HTTP/1.1 200 OK\nETag: "1"\nContent-Length: {SIZE}'
+FIRST = f"HTTP/1.1 206 OK\nContent-Range: bytes 0-{SIZE - 1}/{SIZE}"
+FAILURES: dict[str, tuple[bool, list[tuple[str, bytes]], str, str]] = {
+    "broken off each time": (
+        False, [(WHOLE, VIDEO[:1000]), (WHOLE, VIDEO[:1000])], "truncated", SENTENCES["truncated"],
+    ),
+    "another video": (
+        False, [(WHOLE, VIDEO[:1000]), (WHOLE.replace('"1"', '"2"'), VIDEO)], "changed", SENTENCES["changed"],
+    ),
+    "another length": (
+        False, [(WHOLE, VIDEO[:1000]), (WHOLE.replace("3000", "3001"), VIDEO + b"x")], "changed", SENTENCES["changed"],
+    ),
+    "a range that ends early": (
+        True, [(FIRST, VIDEO[:1000])], "truncated", "The video host sent a range of another length than announced.",
+    ),
+    "a range that goes on": (
+        True, [(FIRST, VIDEO + b"x")], "truncated", "The video host sent a range of another length than announced.",
+    ),
+    "a circle": (
+        False, [("HTTP/1.1 302 No\nLocation: /\nContent-Length: 0", b"")], "too_many_redirects",
+        SENTENCES["too_many_redirects"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("in_ranges", "said", "code", "message"), FAILURES.values(), ids=FAILURES.keys())
+def test_a_failure_is_told(said: list[tuple[str, bytes]], code: str, message: str, *, in_ranges: bool) -> None:
+    with StrangeHost(answers(*said)) as strange, pytest.raises(CopyError) as failed:
+        fetch(host_of(strange), in_ranges=in_ranges)
+    assert (failed.value.code, failed.value.message) == (code, message)
+
+
+def test_a_range_without_a_version_that_breaks_off_is_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
+    """A single range is the whole video, and no other can be mixed with it but its own rest."""
+    rest = f"HTTP/1.1 206 OK\nContent-Length: 2000\nContent-Range: bytes 1000-2999/{SIZE}"
+    first = f"{FIRST}\nContent-Length: {SIZE}"
+    with StrangeHost(answers((first, VIDEO[:1000]), (rest, VIDEO[1000:]))) as strange:
+        assert fetch(host_of(strange), in_ranges=True) == VIDEO
+    assert [line for line in strange.heads[1].splitlines() if "ange" in line] == ["Range: bytes=1000-2999"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_range_with_a_version_is_gone_on_with_if_it_is_the_same() -> None:
+    rest = f'HTTP/1.1 206 OK\nETag: "1"\nContent-Length: 2000\nContent-Range: bytes 1000-2999/{SIZE}'
+    first = f'{FIRST}\nETag: "1"\nContent-Length: {SIZE}'
+    with StrangeHost(answers((first, VIDEO[:1000]), (rest, VIDEO[1000:]))) as strange:
+        assert fetch(host_of(strange), in_ranges=True) == VIDEO
+    asked = {line for line in strange.heads[1].splitlines() if "ange" in line}
+    assert asked == {"Range: bytes=1000-2999", 'If-Range: "1"'}
+
+
+def test_what_every_question_says() -> None:
+    with StrangeHost(answers((WHOLE, VIDEO))) as strange:
+        assert fetch(host_of(strange), in_ranges=True) == VIDEO
+    question, *headers = strange.heads[0].splitlines()
+    assert question == "GET /video.mp4?X-Tos-Signature=s HTTP/1.1"
+    assert {"Accept: */*", "Accept-Encoding: identity", "User-Agent: seedance-poller"} <= set(headers)
+    assert "Range: bytes=0-2097151" in headers
+
+
+def break_off() -> None:
+    raise ConnectionResetError("the inner one")
+
+
+@pytest.fixture
+def failure() -> Iterator[BaseException]:
+    """An error that leads to another one, each with all that was at hand where it was raised."""
+    try:
+        try:
+            break_off()
+        except ConnectionResetError as inner:
+            raise OSError(inner) from inner
+    except OSError as error:
+        yield error
+
+
+def test_a_trouble_holds_on_to_nothing(failure: OSError) -> None:
+    """Tracebacks hold what was received so far."""
+    inner = failure.__context__
+    assert inner
+    trouble: CopyInterrupted = trouble_of(failure)
+    assert trouble.message == "The connection to the video host failed (ConnectionResetError)."
+    assert failure.__traceback__ is inner.__traceback__ is None
+    assert trouble_of(OSError("x")).message == "The connection to the video host failed (OSError)."
