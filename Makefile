@@ -124,8 +124,8 @@ test: setup .venv/plots ## Every test, side by side: unit, integration, model, s
 simulate: .venv/installed ## Run the simulation with many seeds; SEEDS=100000
 	@.venv/bin/python -m tests.simulation --seeds $(SEEDS)
 
-mutate: .venv/installed ## Test the tests: mutate every function; FILES="poller shared/task.py" takes a part
-	@.venv/bin/python -m tests.mutation $(FILES)
+mutate: .venv/installed ## Test the tests: mutate every function; FILES="poller shared/task.py" takes a part, AGAIN=1 only what lived
+	@.venv/bin/python -m tests.mutation $(if $(AGAIN),--again) $(FILES)
 
 bench: setup .venv/plots .tools/servers/installed ## Measure everything, in ratios, and bring the pages up to date (25 minutes)
 	@.venv/bin/python -m tests.benchmarks

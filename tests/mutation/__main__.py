@@ -1,11 +1,13 @@
 """Makes the mistakes, writes the table, and says what nobody noticed.
 
-`.venv/bin/python -m tests.mutation poller shared/task.py` takes these modules alone, without a name all of them.
+`.venv/bin/python -m tests.mutation poller shared/task.py` takes these modules alone, without a name all of them;
+`--again` only tries what nobody noticed the last time.
 """
 
 import os
 import sys
 import time
+from argparse import ArgumentParser
 
 from tests.mutation.copy import MutmutError, mutate
 from tests.mutation.groups import chosen
@@ -16,13 +18,13 @@ from tests.template import ROOT
 COPIES = ROOT / ".local" / "mutation"
 
 
-def main(prefixes: tuple[str, ...]) -> int:
+def main(prefixes: list[str], *, again: bool) -> int:
     """Mutate the modules whose names begin with one of `prefixes`; return the exit status."""
     reasons, is_well = load(), True
-    for group in chosen(prefixes or ("",)):
+    for group in chosen(tuple(prefixes) or ("",)):
         started = time.monotonic()
         try:
-            mutants = mutate(group, COPIES / group.name, os.process_cpu_count() or 1)
+            mutants = mutate(group, COPIES / group.name, os.process_cpu_count() or 1, again=again)
         except MutmutError as error:
             sys.stderr.write(f"{group.name}: {error}\n")
             return 2
@@ -39,4 +41,7 @@ def main(prefixes: tuple[str, ...]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tuple(sys.argv[1:])))
+    options = ArgumentParser(prog="tests.mutation", description=__doc__)
+    options.add_argument("prefixes", nargs="*")
+    options.add_argument("--again", action="store_true")
+    sys.exit(main(**vars(options.parse_args())))

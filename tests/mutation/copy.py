@@ -36,9 +36,17 @@ class Mutant:
     is_killed: bool
 
 
-def mutate(group: Group, folder: Path, children: int) -> list[Mutant]:
-    """Make every mistake in a group of modules, one after the other, in a fresh copy at `folder`."""
+def mutate(group: Group, folder: Path, children: int, *, again: bool) -> list[Mutant]:
+    """Make every mistake in a group of modules, one after the other, in a copy at `folder`.
+
+    `again` takes the copy that is there, and of those of its mistakes whose function has not changed since only what
+    nobody noticed: enough to see what new tests are worth.
+    """
+    if not again:
+        shutil.rmtree(folder, ignore_errors=True)
     _copy(group, folder)
+    for file in (*group.files, CONTROL):
+        _forget(folder, file)
     _run(folder, children)
     if any(mutant.is_killed for mutant in _mutants(folder, CONTROL)):
         raise MutmutError("The tests fail without any mistake, where one is tried after the other.")
@@ -46,17 +54,28 @@ def mutate(group: Group, folder: Path, children: int) -> list[Mutant]:
 
 
 def _copy(group: Group, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     without_caches = shutil.ignore_patterns("__pycache__", ".*")
-    shutil.copytree(FUNCTIONS, folder, ignore=without_caches)
+    shutil.copytree(FUNCTIONS, folder, ignore=without_caches, dirs_exist_ok=True)
     for name in ("tests", "infra", "events"):
-        shutil.copytree(ROOT / name, folder / name, ignore=without_caches)
+        shutil.copytree(ROOT / name, folder / name, ignore=without_caches, dirs_exist_ok=True)
     shutil.copy(ROOT / "template.yaml", folder)
     (folder / CONTROL).write_text("def number():\n    return 1\n")
     ours = {"only_mutate": [*group.files, CONTROL], "pytest_add_cli_args_test_selection": group.tests}
     head = "\n[tool.mutmut]\n"
     settings = head + "".join(f"{name} = {json.dumps(value)}\n" for name, value in ours.items())
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text().replace(head, settings))
+
+
+def _forget(folder: Path, file: str) -> None:
+    """Have mutmut try what nobody noticed, and the control, once more: it lets stand what it knows."""
+    results = folder / "mutants" / f"{file}.meta"
+    if results.exists():
+        known = json.loads(results.read_text())
+        codes = known["exit_code_by_key"]
+        known["exit_code_by_key"] = {
+            name: code if _IS_KILLED.get(code) and file != CONTROL else None for name, code in codes.items()
+        }
+        results.write_text(json.dumps(known))
 
 
 def _mutants(folder: Path, file: str) -> Iterator[Mutant]:

@@ -77,8 +77,14 @@ GROUPS = (
     _group("answers", "copier/video", "unit/test_copier_video"),
     _group(
         "host",
-        "copier/answer connection video_host",
-        *(f"integration/test_copier_{name}" for name in ("copies", "faults", "host", "hostile", "key", "network")),
+        "copier/answer video_host",
+        *(f"integration/test_copier_{name}" for name in ("copies", "faults", "host", "hostile", "key")),
+    ),
+    _group(
+        "connection",
+        "copier/connection",
+        "unit/test_copier_addresses",
+        *(f"integration/test_copier_{name}" for name in ("faults", "hostile", "network")),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
     _group("intake", "intake/handler", "integration/test_intake"),
