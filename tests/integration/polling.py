@@ -15,6 +15,7 @@ from poller.round import Tools
 from poller.worker import Done, Polling, Worker
 from shared.api_key import ApiKey
 from shared.comet_api import CometApi
+from shared.errors import ConfigurationError
 from shared.lifecycle import Limits
 from shared.queues import CopyMessage, Queues, RoundMessage
 from shared.task_table import TaskTable, read_item
@@ -88,6 +89,8 @@ class Stack:
 
     def _read_key(self) -> str:
         self.key_reads += 1
+        if not self.key:
+            raise ConfigurationError("There is no key.")
         return self.key
 
     def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:

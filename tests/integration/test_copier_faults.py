@@ -103,6 +103,20 @@ def test_no_connection_outlives_a_copy(
         assert {connected.fileno() for connected in opened} == {-1}
 
 
+def test_ranges_share_eight_connections(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[socket.socket] = []
+
+    def create_connection(*arguments: Any) -> socket.socket:
+        opened.append(_create_connection(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    task_id = shop.comet_api.create(size=SIZE)
+    shop.copy(task_id)
+    assert len([request for request in shop.comet_api.requests if request.operation == "video"]) > 2 * 8
+    assert 1 < len(opened) <= 8
+
+
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
     gc.disable()

@@ -20,7 +20,7 @@ from poller.plan import due, rounds
 from shared.api_key import ApiKey
 from shared.aws import cause_of
 from shared.comet_api import Answer, CometApi, normal_base
-from shared.errors import CopyInterrupted
+from shared.errors import ConfigurationError, CopyInterrupted
 from shared.lifecycle import Limits, begin_copy, interrupt_copy
 from shared.task import Change, Task
 from shared.task_table import Segment
@@ -669,6 +669,27 @@ def test_a_gateway_that_is_down_is_probed_with_one_task_a_round(stack: Stack) ->
     assert len(stack.comet_api.requests) == 4
     stack.comet_api.clear()
     assert stack.round()["Polls"] == 30
+
+
+def test_a_probe_that_is_answered_lets_single_failures_pass_again(stack: Stack) -> None:
+    for _ in range(30):
+        stack.insert()
+    stack.comet_api.fault("http_502")
+    stack.round()
+    stack.comet_api.clear()
+    for task_id in stack.items():
+        stack.dynamodb.delete_item(TableName=TABLE, Key={"task_id": {"S": task_id}})
+    for number in range(30):
+        stack.insert(stack.comet_api.create(answers=["http_502" if number % 5 == 0 else "documented_in_progress"]))
+    polls = (stack.round()["Polls"] for _ in range(50))
+    assert next(count for count in polls if count > 1) == 30, "the first round whose probe is not one of the six"
+
+
+def test_a_key_that_is_gone_in_the_middle_of_a_round_is_told(stack: Stack) -> None:
+    stack.insert()
+    stack.key = ""
+    with pytest.raises(ConfigurationError):
+        stack.round()
 
 
 def test_a_gateway_that_asks_for_quiet_hears_of_each_environment_once(stack: Stack) -> None:

@@ -411,6 +411,17 @@ def test_any_report_ends_a_row_of_denials_and_its_word(answer: Answer, limits: L
 
 
 @pytest.mark.parametrize("code", SILENT)
+def test_silence_is_counted_from_the_last_write_and_leaves_a_row_of_denials_alone(code: str, limits: Limits) -> None:
+    reported = known(reported_at=NOW - DAY, updated_at=NOW - 899)
+    assert decide(reported, SILENT[code], NOW, limits) is None
+    denied = pending(updated_at=NOW - 900, denied_since=NOW - 2000, error={"code": "task_not_exist", "message": ""})
+    found = decide(denied, SILENT[code], NOW, limits)
+    assert found
+    assert found.set.keys() == {"error", "updated_at"}
+    assert not found.remove
+
+
+@pytest.mark.parametrize("code", SILENT)
 def test_silence_leaves_a_word_after_a_quarter_of_an_hour(code: str, limits: Limits) -> None:
     answer = SILENT[code]
     assert decide(pending(updated_at=NOW - 899), answer, NOW, limits) is None
