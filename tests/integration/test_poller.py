@@ -87,6 +87,14 @@ def test_one_tick_follows_every_task(stack: Stack, caplog: pytest.LogCaptureFixt
     assert lines == [{"message": "handed off", "task_id": done}, ended]
 
 
+def test_a_last_frame_is_handed_off_with_its_video(stack: Stack) -> None:
+    task_id = stack.insert(stack.comet_api.create(answers=["success_with_last_frame"], last_frame="png"))
+    stack.round()
+    (message,) = stack.sent
+    assert message.last_frame_url
+    assert message.last_frame_url.startswith(stack.comet_api.last_frame_url(task_id).partition("?")[0])
+
+
 def test_a_round_tells_of_a_word_that_nobody_has_seen(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
     task_id = stack.insert(stack.comet_api.create(answers=["status_word_unheard_of"]))
     assert stack.round()["UnknownStatusWords"] == 1
