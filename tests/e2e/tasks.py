@@ -97,7 +97,7 @@ class Tasks:
         self, ready: Callable[[Item], bool], otherwise: str, task_ids: Iterable[str], seconds: float
     ) -> dict[str, Item]:
         """Return all items once each is `ready`; where one is not within `seconds`, the test fails."""
-        items: dict[str, Item] = {task_id: {} for task_id in task_ids}
+        items = {task_id: self.get(task_id) for task_id in task_ids}
 
         def missing() -> list[str]:
             items.update({task_id: self.get(task_id) for task_id, item in items.items() if not ready(item)})
