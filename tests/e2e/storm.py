@@ -27,8 +27,16 @@ OF_THE_STREAM: dict[str, dict[str, Any]] = {
         "ProvisionedThroughputExceededException", 400, **by(INTAKE), sequence={"fail": 8, "pass": 100}
     ),
     "SNS throttles": _refuses("Throttling", 400, **by(ANNOUNCER), sequence={"fail": 8, "pass": 50}),
-    "an answer to Intake breaks off": {**by(INTAKE), "probability": 0.05, "response": {"abort_frac": 0.5}},
-    "an answer to the Announcer breaks off": {**by(ANNOUNCER), "probability": 0.05, "response": {"abort_frac": 0.5}},
+    "an answer to Intake breaks off": {
+        **by(INTAKE),
+        "sequence": {"fail": 1, "pass": 20},
+        "response": {"abort_frac": 0.5},
+    },
+    "an answer to the Announcer breaks off": {
+        **by(ANNOUNCER),
+        "sequence": {"fail": 1, "pass": 20},
+        "response": {"abort_frac": 0.5},
+    },
 }
 # Not of those two: while they pause between their tries, MiniStack starts no function.
 FAULTS: dict[str, dict[str, Any]] = {
