@@ -109,7 +109,7 @@ def object_metadata(task: Task) -> dict[str, str]:
         said |= {name: result.get(name) for name in ("duration", "resolution", "ratio", "seed")}
     known = {name: str(value) for name, value in said.items() if value is not None and is_scalar(value)}
     ours = {name: printable(value)[:_LONGEST_VALUE] for name, value in known.items()}
-    owners = {name: value for name, value in task.metadata.items() if name not in {"task-id", *_OUR_NAMES}}
+    owners = {name: value for name, value in task.metadata.items() if name not in _OUR_NAMES}
     metadata: dict[str, str] = {}
     room = _METADATA_BYTES
     for name, value in [("task-id", task.task_id), *owners.items(), *ours.items()]:

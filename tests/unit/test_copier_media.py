@@ -105,6 +105,16 @@ def test_what_is_known_of_a_video() -> None:
     }
 
 
+def test_what_is_no_text_or_number_is_left_out() -> None:
+    assert written(model={"name": "m"}, created_at=[1], result={"seed": None, "ratio": {}}) == {"task-id": "task_x"}
+
+
+@pytest.mark.parametrize(("more", "is_kept"), [(0, True), (1, False)])
+def test_a_label_is_full_at_2_kb(more: int, *, is_kept: bool) -> None:
+    room = 2048 - len("task-idtask_x") - len("name")
+    assert ("name" in written(metadata={"name": "x" * (room + more)})) is is_kept
+
+
 def test_an_owners_names_are_his_own_but_for_ours() -> None:
     metadata = {"duration": "long", "model": "mine", "task-id": "task_other"}
     assert written(model="m", result={"duration": 5}, metadata=metadata) == {
