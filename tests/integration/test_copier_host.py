@@ -100,6 +100,8 @@ def test_what_every_question_says() -> None:
     assert question == "GET /video.mp4?X-Tos-Signature=s HTTP/1.1"
     assert {"Accept: */*", "Accept-Encoding: identity", "User-Agent: seedance-poller"} <= set(headers)
     assert "Range: bytes=0-2097151" in headers
+    names = [line.partition(":")[0] for line in headers if line]
+    assert len(names) == len(set(names)), "each header once"
 
 
 def break_off() -> None:

@@ -84,7 +84,7 @@ GROUPS = (
         "connection",
         "copier/connection",
         "unit/test_copier_addresses",
-        *(f"integration/test_copier_{name}" for name in ("faults", "hostile", "network")),
+        *(f"integration/test_copier_{name}" for name in ("faults", "host", "hostile", "network")),
     ),
     _group("admission", "intake/admission", "unit/test_admission"),
     _group("intake", "intake/handler", "integration/test_intake"),
