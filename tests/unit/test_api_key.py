@@ -9,6 +9,7 @@ import pytest
 from shared import api_key
 from shared.api_key import KEY_SECONDS, ApiKey
 from shared.errors import ConfigurationError
+from tests.unit.conftest import Clock
 
 
 class Store:
@@ -25,16 +26,6 @@ class Store:
         if self.key is None:
             raise ConfigurationError("The store does not answer.")
         return self.key
-
-
-class Clock:
-    """Monotonic time that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

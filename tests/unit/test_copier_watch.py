@@ -9,20 +9,11 @@ import pytest
 from copier import watch
 from copier.watch import Deadline, OutOfTime, Patience, Watch
 from shared.errors import CopyInterrupted
+from tests.unit.conftest import Clock
 
 WINDOW = Patience().window_seconds
 LEAST = Patience().least_bytes_per_second
 TOO_SLOW = r"^At its pace the video would not arrive before the Copier's time is over\.$"
-
-
-class Clock:
-    """Monotonic time that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
