@@ -47,13 +47,13 @@ class Connection(HTTPConnection):
         self._allow_insecure = allow_insecure
         self._watch = watch
 
-    def putrequest(self, method: str, url: str, *how: Any, **more: Any) -> None:  # noqa: ANN401, ARG002 - http.client's
+    def putrequest(self, method: str, url: str, **more: Any) -> None:  # type: ignore[override]  # noqa: ANN401, ARG002 - http.client's
         """Begin a request for the target, whatever `url` is."""
-        super().putrequest(method, self._target, *how, **more)
+        super().putrequest(method, self._target, **more)
 
-    def response_class(self, sock: socket.socket, *how: Any, **more: Any) -> HTTPResponse:  # type: ignore[override]  # noqa: ANN401 - http.client's
+    def response_class(self, sock: socket.socket, **_: Any) -> HTTPResponse:  # type: ignore[override]  # noqa: ANN401 - http.client's
         """Return an answer that is read through a wire, from its first line on."""
-        self.received = receive(sock, self._patience, *how, **more)
+        self.received = receive(sock, self._patience)
         return self.received
 
     def _patience(self, silent_seconds: float) -> float:
@@ -64,7 +64,8 @@ class Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         failure: Exception = _not_public()
-        give_up = time.monotonic() + _CONNECT_TIMES * float(self.timeout or 0)
+        timeout: Any = self.timeout
+        give_up = time.monotonic() + _CONNECT_TIMES * timeout
         try:
             for *_, address in socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM):
                 if self._may_reach(address) and time.monotonic() < give_up:
@@ -77,8 +78,8 @@ class Connection(HTTPConnection):
             del failure  # its traceback leads here, and to all that was received
 
     def _open(self, address: Any) -> socket.socket:  # noqa: ANN401 - the socket module's
-        seconds = min(float(self.timeout or 0), self._watch.check())
-        connected = open_socket(address, seconds)
+        timeout: Any = self.timeout
+        connected = open_socket(address, min(timeout, self._watch.check()))
         if not self._may_reach(connected.getpeername()):  # however the look-up was fooled
             connected.close()
             raise _not_public()

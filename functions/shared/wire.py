@@ -18,9 +18,9 @@ def open_socket(address: tuple[Any, ...], seconds: float) -> socket.socket:
     return opened
 
 
-def receive(sock: socket.socket, patience: Patience, *how: Any, **more: Any) -> HTTPResponse:  # noqa: ANN401 - http.client's
-    """Return an answer that is read with `patience`, from its first line on."""
-    answer = HTTPResponse(sock, *how, **more)
+def receive(sock: socket.socket, patience: Patience) -> HTTPResponse:
+    """Return the answer to a GET that is read with `patience`, from its first line on."""
+    answer = HTTPResponse(sock)
     answer.fp = BufferedReader(_Wire(sock, answer.fp, patience))
     return answer
 

@@ -35,6 +35,7 @@ SOON_BORED = replace(PROMPT, connect_seconds=0.3, silence_seconds=0.3)
 SOON_JUDGING = replace(PROMPT, window_seconds=0.2)
 
 NEVER_FETCHED = "The video URL redirects to a URL that is never fetched."
+ASK = ", so it was not fetched. Check CometApiBaseUrl; if CometAPI itself returned this URL, ask its support."
 SENTENCES = {
     "address_not_public": "The video URL leads to an address that is not public, so it was not fetched. If CometAPI "
     "itself returned this URL, ask its support; only a local test may set AllowInsecureVideoUrls.",
@@ -52,7 +53,7 @@ SENTENCES = {
 def code_of(error: CopyError) -> str:
     """Return the code of an error, which says what its code does."""
     sentence = SENTENCES.get(error.code, ".+")
-    assert re.fullmatch(rf"{sentence}|{NEVER_FETCHED}|S3 did not .+|The video URL .+ so it was .+", error.message)
+    assert re.fullmatch(rf"{sentence}|{NEVER_FETCHED}|S3 did not .+|The video URL .+{ASK}", error.message)
     return error.code
 
 

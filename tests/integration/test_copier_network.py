@@ -164,6 +164,18 @@ def test_a_first_address_that_is_silent(shop: CopyShop, addresses: list[tuple[so
         shop.copy("task_x", host.url.replace("127.0.0.1", NAME))
 
 
+def test_an_address_of_ipv6_is_looked_up_without_its_brackets(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, object]] = []
+
+    def getaddrinfo(host: object, _port: object, **how: object) -> None:
+        asked.append((host, how["type"]))
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert code_of(shop, "http://[2001:db8::1]/video.mp4") == "connection_failed"
+    assert set(asked) == {("2001:db8::1", socket.SOCK_STREAM)}
+
+
 def test_many_addresses_that_are_silent(shop: CopyShop, addresses: list[tuple[socket.AddressFamily, str]]) -> None:
     shop.patience = replace(SOON_BORED, connect_seconds=0.1, retry_delays=())
     started = time.monotonic()

@@ -54,10 +54,10 @@ class Connection(HTTPConnection):
         self._has_answered = True
         return response
 
-    def response_class(self, sock: socket.socket, *how: Any, **more: Any) -> Answer:  # type: ignore[override]  # noqa: ANN401 - http.client's
+    def response_class(self, sock: socket.socket, **_: Any) -> Answer:  # type: ignore[override]  # noqa: ANN401 - http.client's
         """Return an answer that is given up at its end, however it comes."""
         ends_at = self._ends_at
-        return receive(sock, lambda _: _left(ends_at), *how, **more)
+        return receive(sock, lambda _: _left(ends_at))
 
     def _new_conn(self) -> socket.socket:
         ends_at = _end(self.timeout)
