@@ -409,6 +409,18 @@ def test_an_address_that_is_silent_costs_no_answer(
     assert isinstance(api_of(comet_api, "http://many:1").ask(comet_api.create()), Report)
 
 
+def test_an_address_of_ipv6_is_looked_up_without_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, *_: object) -> None:
+        asked.append(host)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert client_of("http://[2001:db8::1]").ask("task_x") == Unavailable(reason="NewConnectionError")
+    assert asked == ["2001:db8::1"]
+
+
 def test_each_address_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[object] = []
 

@@ -41,7 +41,8 @@ class Connection(HTTPConnection):
         try:
             super().request(*question, **options)
         except (ConnectionError, SSLError) as error:
-            self._ask_anew(error, float(self.timeout or 0))
+            timeout: Any = self.timeout
+            self._ask_anew(error, timeout)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's differs from http.client's
         """Return the answer as soon as its head is there; the rest has to come in time, too."""
