@@ -664,9 +664,15 @@ def test_many_threads_read_a_rotated_key_once(comet_api: SimulatedCometApi) -> N
 def test_many_threads_read_a_dead_key_once(comet_api: SimulatedCometApi) -> None:
     store = KeyStore("sk-dead")
     api = client_of(comet_api.base_url, store.read, connections=16)
-    comet_api.latency = 0.2
+    comet_api.latency = 2  # all have asked by then, on a busy machine too
+    together = Barrier(16)
+
+    def ask(task_id: str) -> Answer:
+        together.wait()
+        return api.ask(task_id)
+
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(api.ask, [comet_api.create() for _ in range(16)]))
+        answers = list(threads.map(ask, [comet_api.create() for _ in range(16)]))
     assert {type(answer) for answer in answers} == {KeyRejected}
     assert store.reads == 2
 
