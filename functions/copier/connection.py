@@ -70,15 +70,14 @@ class Connection(HTTPConnection):
             for *_, address in socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM):
                 if self._may_reach(address) and time.monotonic() < give_up:
                     try:
-                        return self._open(address)
+                        return self._open(address, timeout)
                     except OSError as error:  # also where this machine knows no such addresses at all
                         failure = error
             raise failure
         finally:
             del failure  # its traceback leads here, and to all that was received
 
-    def _open(self, address: Any) -> socket.socket:  # noqa: ANN401 - the socket module's
-        timeout: Any = self.timeout
+    def _open(self, address: Any, timeout: float) -> socket.socket:  # noqa: ANN401 - the socket module's
         connected = open_socket(address, min(timeout, self._watch.check()))
         if not self._may_reach(connected.getpeername()):  # however the look-up was fooled
             connected.close()
