@@ -644,20 +644,25 @@ def test_a_key_that_no_header_can_carry_is_never_sent_nor_told(
     assert comet_api.requests == []
 
 
+def ask_together(api: CometApi, task_ids: list[str]) -> list[Answer]:
+    """Ask about all tasks at once, each from a thread of its own."""
+    together = Barrier(len(task_ids))
+
+    def ask(task_id: str) -> Answer:
+        together.wait()
+        return api.ask(task_id)
+
+    with ThreadPoolExecutor(len(task_ids)) as threads:
+        return list(threads.map(ask, task_ids))
+
+
 def test_many_threads_read_a_rotated_key_once(comet_api: SimulatedCometApi) -> None:
     store = KeyStore(comet_api.api_key, "sk-rotated")
     api = client_of(comet_api.base_url, store.read, connections=16)
     task_id = comet_api.create()
     assert isinstance(api.ask(task_id), Report)
     comet_api.api_key = "sk-rotated"
-    together = Barrier(16)
-
-    def ask(_number: int) -> Answer:
-        together.wait()
-        return api.ask(task_id)
-
-    with ThreadPoolExecutor(16) as threads:
-        assert all(isinstance(found, Report) for found in threads.map(ask, range(16)))
+    assert all(isinstance(found, Report) for found in ask_together(api, [task_id] * 16))
     assert store.reads == 2
 
 
@@ -665,14 +670,7 @@ def test_many_threads_read_a_dead_key_once(comet_api: SimulatedCometApi) -> None
     store = KeyStore("sk-dead")
     api = client_of(comet_api.base_url, store.read, connections=16)
     comet_api.latency = 2  # all have asked by then, on a busy machine too
-    together = Barrier(16)
-
-    def ask(task_id: str) -> Answer:
-        together.wait()
-        return api.ask(task_id)
-
-    with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(ask, [comet_api.create() for _ in range(16)]))
+    answers = ask_together(api, [comet_api.create() for _ in range(16)])
     assert {type(answer) for answer in answers} == {KeyRejected}
     assert store.reads == 2
 

@@ -87,16 +87,10 @@ def test_what_was_received_of_a_broken_video_is_let_go_at_once(shop: CopyShop, s
 def test_no_connection_outlives_a_copy(
     shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: str, *, is_stored: bool
 ) -> None:
-    opened: list[socket.socket] = []
-
-    def create_connection(*arguments: Any) -> socket.socket:
-        opened.append(_create_connection(*arguments))
-        return opened[-1]
-
     task_id = shop.comet_api.create(video=video, size=SIZE)
     shop.before = {} if is_stored else {"UploadPart": failing("UploadPart", 2)}
     with without_garbage_collection():
-        monkeypatch.setattr(socket, "create_connection", create_connection)
+        opened = note_connections(monkeypatch)
         with suppress(CopyInterrupted, ClientError):
             shop.copy(task_id)
         assert opened
@@ -104,6 +98,15 @@ def test_no_connection_outlives_a_copy(
 
 
 def test_ranges_share_eight_connections(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = note_connections(monkeypatch)
+    task_id = shop.comet_api.create(size=SIZE)
+    shop.copy(task_id)
+    assert len([request for request in shop.comet_api.requests if request.operation == "video"]) > 2 * 8
+    assert 1 < len(opened) <= 8
+
+
+def note_connections(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Return a list that every connection is added to that is opened from now on."""
     opened: list[socket.socket] = []
 
     def create_connection(*arguments: Any) -> socket.socket:
@@ -111,10 +114,7 @@ def test_ranges_share_eight_connections(shop: CopyShop, monkeypatch: pytest.Monk
         return opened[-1]
 
     monkeypatch.setattr(socket, "create_connection", create_connection)
-    task_id = shop.comet_api.create(size=SIZE)
-    shop.copy(task_id)
-    assert len([request for request in shop.comet_api.requests if request.operation == "video"]) > 2 * 8
-    assert 1 < len(opened) <= 8
+    return opened
 
 
 @contextmanager
