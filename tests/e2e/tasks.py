@@ -97,11 +97,18 @@ class Tasks:
         self, ready: Callable[[Item], bool], otherwise: str, task_ids: Iterable[str], seconds: float
     ) -> dict[str, Item]:
         """Return all items once each is `ready`; where one is not within `seconds`, the test fails."""
-        items = {task_id: self.get(task_id) for task_id in task_ids}
+        items: dict[str, Item] = {}
+        waiting = dict.fromkeys(task_ids)
 
-        def missing() -> list[str]:
-            items.update({task_id: self.get(task_id) for task_id, item in items.items() if not ready(item)})
-            return [f"{task_id} ({item.get('status')})" for task_id, item in items.items() if not ready(item)]
+        def is_over() -> bool:
+            for task_id in [*waiting]:
+                items[task_id] = self.get(task_id)
+                if ready(items[task_id]):
+                    del waiting[task_id]
+            return not waiting
 
-        eventually(lambda: not missing(), lambda: f"{otherwise}: {', '.join(missing())}", seconds)
+        def told() -> str:
+            return ", ".join(f"{task_id} ({items[task_id].get('status')})" for task_id in waiting)
+
+        eventually(is_over, lambda: f"{otherwise}: {told()}", seconds)
         return items
