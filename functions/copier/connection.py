@@ -67,7 +67,7 @@ class Connection(HTTPConnection):
         timeout: Any = self.timeout
         give_up = time.monotonic() + _CONNECT_TIMES * timeout
         try:
-            for *_, address in socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM):
+            for *_, address in socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM):
                 if self._may_reach(address) and time.monotonic() < give_up:
                     try:
                         return self._open(address, timeout)

@@ -63,7 +63,7 @@ class Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         ends_at = _end(self.timeout)
         try:
-            addresses = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, 0, socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(self._dns_host, self.port, 0, socket.SOCK_STREAM)
             return _open([address for *_, address in addresses], ends_at)
         except OSError as error:
             raise NewConnectionError(self, type(error).__name__) from error
