@@ -184,6 +184,17 @@ def test_a_render_that_is_said_to_end_later_took_no_time(office: Office) -> None
     assert office.metric("SecondsFromCompletionToStored") == 0
 
 
+@pytest.mark.parametrize(
+    ("completed_at", "is_time"),
+    [(COMPLETED_AT, True), (Decimal("1760000000.5"), True), (str(COMPLETED_AT), False), (True, False), (None, False)],
+)
+def test_when_a_render_ended_is_known_by_a_number(office: Office, completed_at: object, *, is_time: bool) -> None:
+    task_id = office.pending()
+    office.put(task_id, completed_at=completed_at)
+    assert office.copy(task_id)["status"] == "SUCCESS"
+    assert (office.metric("SecondsFromCompletionToStored") is not None) is is_time
+
+
 def test_a_video_behind_the_key_is_stored(office: Office) -> None:
     task_id = office.pending()
     item = office.copy(task_id, video_url=office.comet_api.content_url(task_id))
@@ -397,6 +408,14 @@ def test_a_message_that_is_no_copy_is_gone(office: Office, body: str) -> None:
     assert line["message"].startswith("message dropped: ")
     assert (line["level"], line["message_id"]) == ("ERROR", "m-1")
     assert office.metric("BadMessages") == 1
+
+
+def test_a_message_that_is_none_is_not_told_under_the_task_before_it(office: Office) -> None:
+    task_id = office.pending()
+    office.copy(task_id)
+    office.deliver("{}")
+    stored, dropped = office.said()
+    assert (stored["task_id"], dropped.get("task_id")) == (task_id, None)
 
 
 def test_a_missing_setting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from copier import connection as connecting
+from copier.connection import pool_for
+from copier.video_url import check_url
+from copier.watch import Deadline, Watch
 from infra.local.cometapi.footage import Synthetic
 from shared.errors import CopyError, CopyInterrupted, VideoRefused
 from shared.lifecycle import LONGEST_URL
@@ -183,6 +186,27 @@ def test_many_addresses_that_are_silent(shop: CopyShop, addresses: list[tuple[so
         addresses += [(socket.AF_INET, silent)] * 100
         assert code_of(shop, host.url.replace("127.0.0.1", NAME)) == "connection_failed"
     assert time.monotonic() - started < 10
+
+
+def test_a_silent_address_does_not_outlast_the_copy(
+    shop: CopyShop, addresses: list[tuple[socket.AddressFamily, str]]
+) -> None:
+    shop.patience = replace(PROMPT, connect_seconds=30)
+    started = time.monotonic()
+    with StrangeHost(serve(VIDEO)) as host, silent_address(host.server_address[1]) as silent:
+        addresses.append((socket.AF_INET, silent))
+        assert code_of(shop, host.url.replace("127.0.0.1", NAME), seconds=0.5) == "out_of_time"
+    assert time.monotonic() - started < 10
+
+
+def test_every_url_of_a_copy_trusts_the_same_authorities() -> None:
+    """Loading them takes longer than a request."""
+    watch = Watch(Deadline(60), PROMPT)
+    urls = [check_url(f"https://{name}.volces.com/v.mp4", allow_insecure=False) for name in ("a", "b")]
+    first, second = (pool_for(url, 1, allow_insecure=False, watch=watch).conn_kw["ssl_context"] for url in urls)
+    assert first is second
+    assert first.verify_mode is ssl.CERT_REQUIRED
+    assert first.check_hostname
 
 
 # --- Time ---

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_every_question_has_a_connection_to_write_over(
     for client in (tools.table._client, tools.queues._client):  # noqa: SLF001 - see above
         config: Any = client.meta.config
         assert config.max_pool_connections == most
+
+
+def test_no_more_questions_are_asked_at_once_than_are_allowed(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_CONCURRENT_POLLS", "7")
+    handle(TICK)
+    gate = Event()
+    executor: Any = poller._worker()._tools.executor  # noqa: SLF001 - see above
+    for _ in range(20):
+        executor.submit(gate.wait, 10)
+    gate.set()
+    assert len(executor._threads) == 7  # noqa: SLF001 - each of which asks one question
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ GROUPS = (
     _group(
         "host",
         "copier/answer video_host",
-        *(f"integration/test_copier_{name}" for name in ("copies", "faults", "host", "hostile", "key")),
+        *(f"integration/test_copier_{name}" for name in ("answer", "copies", "faults", "host", "hostile", "key")),
     ),
     _group(
         "connection",

@@ -131,6 +131,11 @@ def test_an_owner_who_writes_long_texts_where_we_write_times() -> None:
     assert metadata.items() <= stored.items()
 
 
+def test_what_an_owner_writes_comes_before_what_cometapi_said() -> None:
+    metadata = {f"name-{number}": "x" * 243 for number in range(8)}
+    assert written(model="m" * 90, metadata=metadata) == {"task-id": "task_x", **metadata}
+
+
 def test_an_answer_that_was_put_whole_may_hold_any_metadata() -> None:
     assert written(metadata={"a": "x" * 5000, "b": {"c": 1}, "d": "\u00e9\n", "UPPER": "x"}) == {
         "task-id": "task_x",
