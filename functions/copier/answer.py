@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TROUBLES = (HTTPError, OSError, HTTPException, UnicodeError)
 """What a network does, as urllib3 and the standard library tell it."""
 
+_HEADERS = ("Content-Encoding", "Content-Range", "ETag", "Last-Modified")
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*", re.ASCII | re.IGNORECASE)
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 _DATE = re.compile(r"[ -~]+")
@@ -43,12 +44,12 @@ class Answer:
         self.status = response.status
         self.length: int | None = response.length_remaining
         """What the host announces in bytes; None where it does not."""
-        self.is_encoded = self.header("Content-Encoding").lower() not in {"", "identity"}
+        encoding, place, etag, date = (self.header(name) for name in _HEADERS)
+        self.is_encoded = encoding.lower() not in {"", "identity"}
         """The body is compressed, or otherwise not the bytes themselves."""
-        placed = _CONTENT_RANGE.fullmatch(self.header("Content-Range"))
+        placed = _CONTENT_RANGE.fullmatch(place)
         self.content_range = (int(placed[1]), int(placed[2]) + 1, int(placed[3])) if placed else None
         """Start, stop (exclusive) and total of a partial answer."""
-        etag, date = self.header("ETag"), self.header("Last-Modified")
         self.validator = etag if _STRONG_ETAG.fullmatch(etag) else date if _DATE.fullmatch(date) else None
         """What identifies this version of the video: a strong ETag, else its date."""
 
@@ -66,14 +67,14 @@ class Answer:
 
         What has arrived before is in `view` then, as far as `position` says.
         """
-        while view and (count := self._read(view)):
+        while count := self._read(view):
             view = view[count:]
             self._watch.count(count)
 
     def skip_to(self, position: int) -> None:
         """Read on to a position without keeping anything."""
         scrap = memoryview(bytearray(_MOST_BYTES))
-        while self.position < position and self._read(scrap[: position - self.position]):
+        while self._read(scrap[: position - self.position]):
             pass
 
     def peek(self, size: int) -> bytes:
@@ -91,6 +92,8 @@ class Answer:
 
     def _read(self, view: memoryview) -> int:
         """Read some bytes, and return how many; 0 where `view` is full or the body has ended."""
+        if not view:
+            return 0
         if self._peeked:
             count = min(len(self._peeked), len(view))
             view[:count], self._peeked = self._peeked[:count], self._peeked[count:]
@@ -98,7 +101,7 @@ class Answer:
             started, self.is_broken = time.monotonic(), True
             try:
                 count = self._body.readinto(view[: self._size])
-                if view and not count and self._body.length:
+                if not count and self._body.length:
                     raise HostTrouble("truncated", "The video host broke off before the end of what it announced.")
                 self.is_broken = False
             except TROUBLES as error:

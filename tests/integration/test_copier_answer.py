@@ -87,7 +87,7 @@ def read(answer: Answer, size: int) -> bytes:
 def test_a_header_tells(headers: str, name: str, value: object) -> None:
     lines = "\n".join(line for line in ("HTTP/1.1 206 OK", headers) if line)
     with asked(say(lines)) as (answer, _):
-        assert (getattr(answer, name), answer.status) == (value, 206)
+        assert (getattr(answer, name), answer.status, answer.is_broken) == (value, 206, False)
 
 
 def test_a_header_that_is_not_there_is_empty() -> None:
@@ -120,10 +120,10 @@ def test_what_is_peeked_at_is_read_again() -> None:
 
 
 def test_no_more_than_there_is_can_be_peeked_at_or_read() -> None:
-    with asked(say("HTTP/1.1 200 OK\nContent-Length: 3", b"abcdef")) as (answer, _):
+    with asked(say("HTTP/1.1 200 OK\nContent-Length: 3", b"abcdef"), position=5) as (answer, _):
         assert answer.peek(10) == b"abc"
         assert read(answer, 5) == b"abc\0\0"
-        assert (answer.position, answer.is_broken) == (3, False)
+        assert (answer.position, answer.is_broken) == (8, False)
 
 
 def test_each_byte_counts_once_for_its_pace() -> None:

@@ -93,6 +93,13 @@ def test_a_range_with_a_version_is_gone_on_with_if_it_is_the_same() -> None:
     assert asked == {"Range: bytes=1000-2999", 'If-Range: "1"'}
 
 
+def test_a_range_that_comes_in_chunks() -> None:
+    first = f"{FIRST}\nTransfer-Encoding: chunked"
+    with StrangeHost(answers((first, b"bb8\r\n" + VIDEO + b"\r\n0\r\n\r\n"))) as strange:
+        assert fetch(host_of(strange), in_ranges=True) == VIDEO
+    assert len(strange.heads) == 1
+
+
 def test_what_every_question_says() -> None:
     with StrangeHost(answers((WHOLE, VIDEO))) as strange:
         assert fetch(host_of(strange), in_ranges=True) == VIDEO

@@ -5,7 +5,7 @@ import time
 from urllib.parse import quote
 
 import urllib3
-from urllib3.util import Retry, Url, parse_url
+from urllib3.util import Url, parse_url
 
 from shared.api_key import ApiKey
 from shared.comet_api.answers import Answer, KeyRejected, Report, Unavailable
@@ -16,8 +16,6 @@ from shared.errors import ConfigurationError
 ANSWER_SECONDS = 15.0
 """How long one answer may take in all, from the look-up of the key to its last byte (the client time-out that
 CometAPI's documentation advises); only the last look-up of a key may still be under way then."""
-# One mechanism retries, the next round, so urllib3 does not; a redirect would carry the key away.
-_NEVER = Retry(total=False, redirect=False)
 _CHUNK = 64 * 1024
 
 
@@ -63,8 +61,8 @@ class CometApi:
                 _path(self.base, task_id),
                 headers=headers,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, total=left),
-                retries=_NEVER,
-                redirect=False,
+                retries=False,  # the next round is a retry, and one mechanism is enough
+                redirect=False,  # it would carry the key away
                 preload_content=False,
             )
             body = _read(response)
