@@ -142,7 +142,6 @@ class VideoHost:
                 retries=False,
                 redirect=False,
                 preload_content=False,
-                decode_content=False,
             )
         except TROUBLES as error:
             raise trouble_of(error) from None

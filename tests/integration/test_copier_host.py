@@ -1,27 +1,31 @@
 """A video host asked for a video and its ranges, without a bucket: what is asked, and what is told of a failure."""
 
 import socket
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from copier.answer import trouble_of
 from copier.video import HostRules, Video
 from copier.video_host import Source, VideoHost
-from copier.watch import Deadline
+from copier.watch import Deadline, OutOfTime, Patience
 from infra.local.cometapi.footage import Synthetic
+from shared.api_key import ApiKey
 from shared.errors import CopyError, CopyInterrupted
-from tests.integration.copying import PROMPT, SENTENCES
+from tests.integration.copying import MIB, PROMPT, SENTENCES, SOON_JUDGING
 from tests.integration.strange_host import StrangeHost, Talk, say
 
 SIZE = 3000
 VIDEO = b"".join(Synthetic(SIZE, "seed").chunks(0, SIZE))
+PATIENCE = replace(PROMPT, retry_delays=(0.01,))
 
 
-def host_of(strange: StrangeHost, retries: int = 1) -> VideoHost:
-    patience = PROMPT.__class__(retry_delays=(0.01,) * retries)
-    rules = HostRules(max_video_bytes=2 * SIZE, allow_insecure=True, patience=patience)
-    return VideoHost(Source(strange.url), rules, Deadline(60))
+def host_of(strange: StrangeHost, patience: Patience = PATIENCE, key: ApiKey | None = None) -> VideoHost:
+    """Return the host, whose URL is CometAPI's content route where there is a key."""
+    rules = HostRules(max_video_bytes=MIB, allow_insecure=True, patience=patience)
+    return VideoHost(Source(strange.url, strange.url if key else "", key), rules, Deadline(60))
 
 
 def fetch(host: VideoHost, *, in_ranges: bool, start: int = 0) -> bytes:
@@ -109,6 +113,30 @@ def test_what_every_question_says() -> None:
     assert "Range: bytes=0-2097151" in headers
     names = [line.partition(":")[0] for line in headers if line]
     assert len(names) == len(set(names)), "each header once"
+
+
+def test_a_key_that_was_replaced_is_asked_with_at_once() -> None:
+    keys = ["sk-old", "sk-new"]
+    refused = ("HTTP/1.1 401 No\nContent-Length: 0", b"")
+    with StrangeHost(answers(refused, (WHOLE, VIDEO)), takes_key=True) as strange:
+        assert fetch(host_of(strange, key=ApiKey(lambda: keys.pop(0))), in_ranges=True) == VIDEO
+    assert strange.authorizations == ["Bearer sk-old", "Bearer sk-new"]
+
+
+@pytest.mark.parametrize("in_ranges", [True, False])
+def test_its_pace_is_judged_by_what_is_left_of_its_video(*, in_ranges: bool) -> None:
+    def drip(connection: socket.socket, _: str) -> None:
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {MIB}\r\n\r\n".encode())
+        for start in range(0, SIZE, 100):
+            connection.sendall(VIDEO[start : start + 100])
+            time.sleep(0.05)  # 2 KB a second, and more than is asked of a video of unknown length
+
+    with StrangeHost(drip) as strange:
+        host = host_of(strange, SOON_JUDGING)
+        video = host.open(in_ranges=in_ranges)
+        with pytest.raises(OutOfTime) as failed:
+            host.fill(video, 0, memoryview(bytearray(SIZE)))
+    assert failed.value.code == "too_slow"
 
 
 def break_off() -> None:
