@@ -198,10 +198,12 @@ def test_the_connected_address_is_checked_too(shop: CopyShop, monkeypatch: pytes
     def getaddrinfo(name: str, *args: Any, **kwargs: Any) -> Any:
         return look_up("8.8.8.8" if name == NAME else name, *args, **kwargs)
 
+    opened: list[socket.socket] = []
+
     def elsewhere(*_: object) -> socket.socket:
-        connected = socket.socket()
-        connected.connect(host.server_address)
-        return connected
+        opened.append(socket.socket())
+        opened[-1].connect(host.server_address)
+        return opened[-1]
 
     shop.allow_insecure = False
     with StrangeHost(serve(VIDEO)) as host:
@@ -209,6 +211,7 @@ def test_the_connected_address_is_checked_too(shop: CopyShop, monkeypatch: pytes
         monkeypatch.setattr(socket, "create_connection", elsewhere)
         assert error_of(shop, "task_x", f"https://{NAME}/v.mp4").code == "address_not_public"
     assert host.heads == []
+    assert {connected.fileno() for connected in opened} == {-1}
 
 
 def test_a_certificate_that_nobody_vouches_for(
