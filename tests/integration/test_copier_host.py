@@ -47,6 +47,7 @@ def answers(*texts: tuple[str, bytes]) -> Talk:
 
 
 WHOLE = f'HTTP/1.1 200 OK\nETag: "1"\nContent-Length: {SIZE}'
+REDIRECT = ("HTTP/1.1 302 No\nLocation: /\nContent-Length: 0", b"")
 FIRST = f"HTTP/1.1 206 OK\nContent-Range: bytes 0-{SIZE - 1}/{SIZE}"
 FAILURES: dict[str, tuple[bool, list[tuple[str, bytes]], str, str]] = {
     "broken off each time": (
@@ -65,8 +66,7 @@ FAILURES: dict[str, tuple[bool, list[tuple[str, bytes]], str, str]] = {
         True, [(FIRST, VIDEO + b"x")], "truncated", "The video host sent a range of another length than announced.",
     ),
     "a circle": (
-        False, [("HTTP/1.1 302 No\nLocation: /\nContent-Length: 0", b"")], "too_many_redirects",
-        SENTENCES["too_many_redirects"],
+        False, [REDIRECT], "too_many_redirects", SENTENCES["too_many_redirects"],
     ),
 }  # fmt: skip
 
@@ -95,6 +95,14 @@ def test_a_range_with_a_version_is_gone_on_with_if_it_is_the_same() -> None:
         assert fetch(host_of(strange), in_ranges=True) == VIDEO
     asked = {line for line in strange.heads[1].splitlines() if "ange" in line}
     assert asked == {"Range: bytes=1000-2999", 'If-Range: "1"'}
+
+
+def test_three_redirects_are_followed_and_no_fourth() -> None:
+    with StrangeHost(answers(*[REDIRECT] * 3, (WHOLE, VIDEO))) as strange:
+        assert fetch(host_of(strange), in_ranges=True) == VIDEO
+    with StrangeHost(answers(REDIRECT)) as strange, pytest.raises(CopyInterrupted):
+        fetch(host_of(strange), in_ranges=True)
+    assert len(strange.heads) == 4
 
 
 def test_a_range_that_comes_in_chunks() -> None:
