@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import NewConnectionError
 
 from shared.api_key import ApiKey
 from shared.comet_api import Answer, CometApi, Report, Unavailable, client, connection
@@ -234,6 +235,28 @@ def test_what_a_handshake_may_take_is_what_connecting_has_left() -> None:
         ends_at = time.monotonic() + 5
         with connection._connected(listener.getsockname(), 60, ends_at) as connected:  # noqa: SLF001 - its time-out
             assert 0 < (connected.gettimeout() or 60) <= 5
+
+
+def test_a_connection_that_cannot_be_opened_says_why() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        unopened = connection.Connection("127.0.0.1", closed.getsockname()[1], timeout=10)
+        with pytest.raises(NewConnectionError, match="ConnectionRefusedError") as failed:
+            unopened.connect()
+    assert failed.value.conn is unopened
+
+
+def test_each_address_has_an_equal_share_of_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+
+    def refuse(_: object, seconds: float) -> None:
+        shares.append(seconds)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(connection, "open_socket", refuse)
+    with pytest.raises(ConnectionRefusedError):
+        connection._open([("127.0.0.1", port) for port in (1, 2, 3, 4)], time.monotonic() + 60)  # noqa: SLF001 - its shares
+    assert shares == pytest.approx([15, 20, 30, 60], abs=5)
 
 
 def test_a_connection_that_is_silent_is_waited_for_and_no_more(
