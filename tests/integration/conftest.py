@@ -1,10 +1,12 @@
 """The real functions over moto's AWS and, by real HTTP, the simulated CometAPI."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models.dynamo_type import LimitedSizeDict
@@ -41,6 +43,19 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(UpdateExpressionExecutor, "execute", all_or_nothing)
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[..., None]]:
+    """A call to AWS that hangs until the test is over. It fails then: the next test's AWS is not to get it."""
+    over = Event()
+
+    def hang(**_: object) -> None:
+        over.wait(60)
+        raise EndpointConnectionError(endpoint_url="https://s3.invalid")
+
+    yield hang
+    over.set()
 
 
 @pytest.fixture

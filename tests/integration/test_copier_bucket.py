@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable
-from threading import Event
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -27,14 +25,6 @@ def refuse(code: str) -> Callable[[], None]:
 
 def no_answer() -> None:
     raise EndpointConnectionError(endpoint_url="https://s3.invalid")
-
-
-@pytest.fixture
-def hang() -> Any:
-    """What answers only after a test is over, or a minute."""
-    over = Event()
-    yield lambda: over.wait(60)
-    over.set()
 
 
 @pytest.mark.parametrize("how", ["refused", "no answer", "hangs"])
