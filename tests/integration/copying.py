@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KIB = 1024
 MIB = 1024 * KIB
 BUCKET = "videos"
+SECRET = "X-Tos-Signature"
 PROMPT = Patience(retry_delays=(0.01,) * 5)
 # Only for hosts that are slow on purpose: on a busy machine an honest one may be silent for as long.
 SOON_BORED = replace(PROMPT, connect_seconds=0.3, silence_seconds=0.3)
@@ -48,13 +49,6 @@ SENTENCES = {
     "truncated": "The video host broke off before the end of what it announced.",
 }
 """What a code says to people, as a pattern; what is not here has its words in the unit tests."""
-
-
-def code_of(error: CopyError) -> str:
-    """Return the code of an error, which says what its code does."""
-    sentence = SENTENCES.get(error.code, ".+")
-    assert re.fullmatch(rf"{sentence}|{NEVER_FETCHED}|S3 did not .+|The video URL .+{ASK}", error.message)
-    return error.code
 
 
 class CopyShop:
@@ -93,6 +87,18 @@ class CopyShop:
         wanted = self.task(task) if isinstance(task, str) else task
         source = self.source(wanted.task_id, url)
         return self.copier().copy(wanted, source, Deadline(seconds))
+
+    def failure(self, task_id: str, url: str | None = None, seconds: float = 20) -> CopyError:
+        """Copy in vain: nothing is left behind, and the error says what its code does, and no secrets."""
+        with pytest.raises(CopyError) as failed:
+            self.copy(task_id, url, seconds)
+        error = failed.value
+        assert self.is_empty()
+        sentence = SENTENCES.get(error.code, r".+\.")
+        assert re.fullmatch(rf"{sentence}|{NEVER_FETCHED}|S3 did not .+|The video URL .+{ASK}", error.message)
+        assert not re.search(rf"https?://\w|sk-|{SECRET}", error.message)
+        assert error.__cause__ is None
+        return error
 
     def copy_last_frame(self, task: Task | str, url: str, seconds: float = 60) -> str:
         wanted = self.task(task) if isinstance(task, str) else task

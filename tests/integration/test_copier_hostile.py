@@ -15,32 +15,17 @@ from copier import connection
 from copier.video_url import is_public
 from infra.local.cometapi.footage import Synthetic
 from infra.local.cometapi.script import Steps
-from shared.errors import CopyError, CopyInterrupted, VideoRefused
-from tests.integration.copying import KIB, MIB, CopyShop, code_of, patience_with, shrink
+from shared.errors import CopyInterrupted, VideoRefused
+from tests.integration.copying import KIB, MIB, SECRET, CopyShop, patience_with, shrink
 from tests.integration.strange_host import NAME, StrangeHost, make_certificate, say, serve
 
 VIDEO = b"".join(Synthetic(100_000, "seed").chunks(0, 100_000))
-SECRET = "X-Tos-Signature"
 
 
 @pytest.fixture
 def shop(shop: CopyShop) -> CopyShop:
     shop.patience = patience_with(None, retries=1)
     return shop
-
-
-def error_of(shop: CopyShop, task_id: str, url: str | None = None, seconds: float = 20) -> CopyError:
-    """Copy in vain, leave nothing behind, and tell in a sentence without secrets."""
-    with pytest.raises(CopyError) as failed:
-        shop.copy(task_id, url, seconds)
-    error = failed.value
-    assert shop.is_empty()
-    assert code_of(error)
-    assert error.message.endswith(".")
-    assert SECRET not in error.message
-    assert "http:" not in error.message
-    assert error.__cause__ is None
-    return error
 
 
 # --- URLs that lead where nobody may go ---
@@ -111,7 +96,7 @@ NAMES = {"localhost", "a name that resolves to a private address"}
 def test_a_forbidden_url(shop: CopyShop, names: dict[str, list[str]], name: str) -> None:  # noqa: ARG001
     shop.allow_insecure = False
     url, code = FORBIDDEN[name]
-    error = error_of(shop, "task_x", url)
+    error = shop.failure("task_x", url)
     assert (error.code, type(error)) == (code, CopyInterrupted if name in NAMES else VideoRefused)
 
 
@@ -151,7 +136,7 @@ REDIRECTS = FORBIDDEN.keys() - {
 def test_a_redirect_to_each_of_them(shop: CopyShop, certificate: Path, name: str) -> None:
     url, code = FORBIDDEN[name]
     with StrangeHost(redirecting, certificate) as host:
-        error = error_of(shop, "task_x", f"{host.url}&to={url}")
+        error = shop.failure("task_x", f"{host.url}&to={url}")
     assert (error.code, type(error)) == (code, CopyInterrupted)
     assert {head.split()[0] for head in host.heads} == {"GET"}
 
@@ -178,7 +163,7 @@ def test_a_public_name_that_rebinds(
     shrink(monkeypatch)
     in_public[NAME] = ["127.0.0.1", later]
     with StrangeHost(serve(VIDEO), certificate) as host:
-        assert error_of(shop, "task_x", host.url).code == "address_not_public"
+        assert shop.failure("task_x", host.url).code == "address_not_public"
     assert len(host.heads) == 1
 
 
@@ -209,7 +194,7 @@ def test_the_connected_address_is_checked_too(shop: CopyShop, monkeypatch: pytes
     with StrangeHost(serve(VIDEO)) as host:
         monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
         monkeypatch.setattr(socket, "create_connection", elsewhere)
-        assert error_of(shop, "task_x", f"https://{NAME}/v.mp4").code == "address_not_public"
+        assert shop.failure("task_x", f"https://{NAME}/v.mp4").code == "address_not_public"
     assert host.heads == []
     assert {connected.fileno() for connected in opened} == {-1}
 
@@ -220,7 +205,7 @@ def test_a_certificate_that_nobody_vouches_for(
     assert in_public
     monkeypatch.setattr(connection, "trusted_authorities", ssl.create_default_context)
     with StrangeHost(serve(VIDEO), certificate) as host:
-        error = error_of(shop, "task_x", host.url)
+        error = shop.failure("task_x", host.url)
     assert error.code == "connection_failed"
     assert "SSLCertVerificationError" in error.message
     assert host.heads == []
@@ -284,7 +269,7 @@ TOO_LARGE: dict[str, Steps] = {"a terabyte": "length_huge", "an endless body": "
 def test_a_video_without_an_end(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: Steps) -> None:
     shrink(monkeypatch)
     shop.max_video_bytes = MIB
-    error = error_of(shop, shop.comet_api.create(video=video, size=300 * KIB))
+    error = shop.failure(shop.comet_api.create(video=video, size=300 * KIB))
     assert (error.code, type(error)) == ("too_large", VideoRefused)
 
 
@@ -293,7 +278,7 @@ def test_a_lie(shop: CopyShop, monkeypatch: pytest.MonkeyPatch, video: Steps, co
     shrink(monkeypatch)
     shop.max_video_bytes = MIB
     shop.patience = patience_with(video, retries=1)
-    error = error_of(shop, shop.comet_api.create(video=video, size=300 * KIB))
+    error = shop.failure(shop.comet_api.create(video=video, size=300 * KIB))
     assert error.code == code
     assert isinstance(error, CopyInterrupted)
 
@@ -363,7 +348,7 @@ def test_an_end_that_http_shows_is_believed(shop: CopyShop) -> None:
 
 def test_a_video_larger_than_allowed(shop: CopyShop) -> None:
     shop.max_video_bytes = 99_999
-    error = error_of(shop, shop.comet_api.create(size=100_000))
+    error = shop.failure(shop.comet_api.create(size=100_000))
     assert error.code == "too_large"
     assert "MaxVideoBytes" in error.message
     assert "CreateMultipartUpload" not in shop.calls
@@ -405,7 +390,7 @@ RAW = {
 @pytest.mark.parametrize(("answer", "code"), RAW.values(), ids=RAW.keys())
 def test_a_raw_answer(shop: CopyShop, answer: bytes, code: str) -> None:
     with StrangeHost(lambda connection, _: connection.sendall(answer)) as host:
-        assert error_of(shop, "task_x", host.url).code == code
+        assert shop.failure("task_x", host.url).code == code
 
 
 def test_headers_that_drip(shop: CopyShop) -> None:
@@ -417,7 +402,7 @@ def test_headers_that_drip(shop: CopyShop) -> None:
 
     shop.patience = patience_with("drip", retries=1)
     with StrangeHost(drip) as host:
-        assert error_of(shop, "task_x", host.url).code == "too_slow"
+        assert shop.failure("task_x", host.url).code == "too_slow"
 
 
 def test_a_size_of_a_chunk_that_drips(shop: CopyShop) -> None:
@@ -429,14 +414,14 @@ def test_a_size_of_a_chunk_that_drips(shop: CopyShop) -> None:
 
     shop.patience = patience_with("drip", retries=1)
     with StrangeHost(drip) as host:
-        assert error_of(shop, "task_x", host.url).code == "too_slow"
+        assert shop.failure("task_x", host.url).code == "too_slow"
 
 
 def test_headers_that_cannot_be_read_are_not_shown(shop: CopyShop, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     broken = f"HTTP/1.1 302 Found\nX\nLocation: https://elsewhere.invalid/v.mp4?{SECRET}=s\nContent-Length: 0"
     with StrangeHost(say(broken)) as host:
-        error_of(shop, "task_x", host.url)
+        shop.failure("task_x", host.url)
     assert host.heads
     assert SECRET not in caplog.text
 
@@ -447,4 +432,4 @@ def test_promises_that_never_end(shop: CopyShop) -> None:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
     with StrangeHost(promise) as host:
-        assert error_of(shop, "task_x", host.url, seconds=0.5).code == "out_of_time"
+        assert shop.failure("task_x", host.url, seconds=0.5).code == "out_of_time"

@@ -16,19 +16,12 @@ from copier.connection import pool_for
 from copier.video_url import check_url
 from copier.watch import Deadline, Watch
 from infra.local.cometapi.footage import Synthetic
-from shared.errors import CopyError, CopyInterrupted, VideoRefused
+from shared.errors import CopyInterrupted, VideoRefused
 from shared.lifecycle import LONGEST_URL
 from tests.integration.copying import KIB, PROMPT, SOON_BORED, SOON_JUDGING, CopyShop, shrink
 from tests.integration.strange_host import NAME, StrangeHost, make_certificate, say, serve
 
 VIDEO = b"".join(Synthetic(40 * KIB, "seed").chunks(0, 40 * KIB))
-
-
-def code_of(shop: CopyShop, url: str, seconds: float = 20) -> str:
-    with pytest.raises(CopyError) as failed:
-        shop.copy("task_x", url, seconds)
-    assert shop.is_empty()
-    return failed.value.code
 
 
 # --- Byte for byte ---
@@ -173,7 +166,7 @@ def test_an_address_of_ipv6_is_looked_up_without_its_brackets(shop: CopyShop, mo
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert code_of(shop, "http://[2001:db8::1]/video.mp4") == "connection_failed"
+    assert shop.failure("task_x", "http://[2001:db8::1]/video.mp4").code == "connection_failed"
     assert set(asked) == {("2001:db8::1", socket.SOCK_STREAM)}
 
 
@@ -182,7 +175,7 @@ def test_many_addresses_that_are_silent(shop: CopyShop, addresses: list[tuple[so
     started = time.monotonic()
     with StrangeHost(serve(VIDEO)) as host, silent_address(host.server_address[1]) as silent:
         addresses += [(socket.AF_INET, silent)] * 100
-        assert code_of(shop, host.url.replace("127.0.0.1", NAME)) == "connection_failed"
+        assert shop.failure("task_x", host.url.replace("127.0.0.1", NAME)).code == "connection_failed"
     assert time.monotonic() - started < 10
 
 
@@ -193,7 +186,7 @@ def test_a_silent_address_does_not_outlast_the_copy(
     started = time.monotonic()
     with StrangeHost(serve(VIDEO)) as host, silent_address(host.server_address[1]) as silent:
         addresses.append((socket.AF_INET, silent))
-        assert code_of(shop, host.url.replace("127.0.0.1", NAME), seconds=0.5) == "out_of_time"
+        assert shop.failure("task_x", host.url.replace("127.0.0.1", NAME), seconds=0.5).code == "out_of_time"
     assert time.monotonic() - started < 10
 
 
@@ -220,7 +213,8 @@ def test_a_handshake_that_nobody_answers(shop: CopyShop) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        assert code_of(shop, f"https://127.0.0.1:{listener.getsockname()[1]}/v.mp4") == "connection_failed"
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/v.mp4"
+        assert shop.failure("task_x", url).code == "connection_failed"
     assert time.monotonic() - started < 10
 
 
@@ -237,7 +231,7 @@ def test_a_handshake_that_drips(shop: CopyShop) -> None:
     started = time.monotonic()
     with StrangeHost(drip) as host:
         host.waits_for_head = False
-        assert code_of(shop, host.url.replace("http://", "https://")) == "connection_failed"
+        assert shop.failure("task_x", host.url.replace("http://", "https://")).code == "connection_failed"
     assert time.monotonic() - started < 10
 
 
@@ -250,7 +244,7 @@ def test_silence_instead_of_headers_over_tls(
     addresses.append((socket.AF_INET, "127.0.0.1"))
     shop.patience = replace(SOON_BORED, retry_delays=())
     with StrangeHost(silent, certificate) as host:
-        assert code_of(shop, host.url) == "connection_failed"
+        assert shop.failure("task_x", host.url).code == "connection_failed"
 
 
 def test_a_host_that_is_fast_first_and_drips_later(shop: CopyShop) -> None:
@@ -262,7 +256,7 @@ def test_a_host_that_is_fast_first_and_drips_later(shop: CopyShop) -> None:
 
     shop.patience = SOON_JUDGING
     with StrangeHost(slow_down) as host:
-        assert code_of(shop, host.url) == "too_slow"
+        assert shop.failure("task_x", host.url).code == "too_slow"
     assert len(host.heads) == 1
 
 
