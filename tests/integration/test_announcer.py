@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from announcer import handler as announcer
 from tests.logs import logged, metrics_in
@@ -193,4 +194,15 @@ def test_an_aws_that_does_not_answer_is_asked_again_later(
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     (error,) = logged(caplog, "ERROR")
     assert error["cause"] == "EndpointConnectionError"
+    assert subscriber.heard() == []
+
+
+@pytest.mark.parametrize("code", ["AuthorizationError", "KMSAccessDenied", "KMSThrottling", "InternalError"])
+def test_what_sns_may_take_later_is_delivered_again(subscriber: Subscriber, code: str) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "Publish")
+
+    client, _ = announcer._tools()  # noqa: SLF001
+    client.meta.events.register("before-call.sns.Publish", refuse)
+    assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert subscriber.heard() == []

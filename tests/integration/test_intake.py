@@ -60,6 +60,7 @@ def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str], caplog: pytes
     assert found["task_body"]["object"] == "video"
     assert found["task_body_with_metadata"]["metadata"]["draft"] is True
     assert found["task_invalid"]["status"] == "INVALID"
+    assert found["task_invalid"]["expires_at"] - found["task_invalid"]["ended_at"] == 30 * 86400
     assert "task_deleted" not in found
     metrics = metrics_in(capsys.readouterr().out)
     assert metrics == {"TasksAdmitted": [1] * len(admitted), "TasksInvalid": [1]}

@@ -166,6 +166,15 @@ def test_a_round_asks_nothing_after_the_next_one_is_due(stack: Stack, late: int,
     assert stack.round(asked, stack.environment(SlowApi(stack)))["Polls"] == polls
 
 
+def test_quiet_is_kept_from_the_answer_on_that_asks_for_it(stack: Stack) -> None:
+    stack.insert()
+    stack.comet_api.fault({"name": "throttled_retry_after_seconds", "retry_after": 20})
+    worker = stack.environment(SlowApi(stack))
+    assert stack.round(worker=worker)["AnswersThrottled"] == 1
+    stack.clock.ahead += 19
+    assert "Polls" not in stack.round(worker=worker)
+
+
 def test_nothing_is_asked_that_could_not_be_written_before_the_time_out(stack: Stack) -> None:
     stack.insert()
     assert "Polls" not in stack.worker.round(stack.everybody(), stack.clock.now() - 1)
@@ -466,6 +475,20 @@ def test_a_lost_race_is_no_trouble(stack: Stack) -> None:
     assert not done.keys() & {"HandOffs", "TableErrors", "QueueErrors"}
     assert len(stack.sent) == 1
     assert stack.items() == {}, "a cancelled task does not come back"
+
+
+def test_an_ending_that_lost_the_race_is_not_told(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    task_id = stack.insert(stack.comet_api.create(answers=["failed_object_error"]))
+
+    def cancel() -> None:
+        stack.before.clear()
+        stack.dynamodb.delete_item(TableName=TABLE, Key={"task_id": {"S": task_id}})
+
+    stack.before["UpdateItem"] = cancel
+    done = stack.round()
+    assert done["AnswersReport"] == 1
+    assert "TasksFailed" not in done
+    assert logged(caplog, "INFO") == []
 
 
 def test_two_pollers_at_once_give_each_video_one_lease_that_has_a_message(

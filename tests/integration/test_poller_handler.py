@@ -16,6 +16,8 @@ from copier.connection import trusted_authorities
 from infra.local.cometapi import SimulatedCometApi
 from poller import handler as poller
 from poller import remarks
+from poller.worker import Polling
+from shared.lifecycle import Limits
 from shared.queues import RoundMessage
 from tests.integration.conftest import TABLE
 from tests.integration.polling import Stack
@@ -119,6 +121,26 @@ def test_no_more_questions_are_asked_at_once_than_are_allowed(handle: Handle, mo
         executor.submit(gate.wait, 10)
     gate.set()
     assert len(executor._threads) == 7  # noqa: SLF001 - each of which asks one question
+
+
+def test_each_setting_gets_to_where_it_belongs(handle: Handle) -> None:
+    handle(TICK)
+    worker: Any = poller._worker()  # noqa: SLF001 - see above
+    assert worker._polling == Polling(interval=15, most_concurrent=4, tasks_per_worker=2000, most_workers=8)  # noqa: SLF001
+    assert worker._tools.limits == Limits(deadline_seconds=24 * 3600, retention_seconds=30 * 86400)  # noqa: SLF001
+    assert worker._tools.api._pool.pool.maxsize == 4, "a connection for each question that is asked at once"  # noqa: SLF001
+
+
+@pytest.mark.usefixtures("handle")
+def test_nothing_is_asked_in_the_last_half_minute(stack: Stack) -> None:
+    """Its answer could come too late to be written down."""
+    stack.insert()
+    late: Any = SimpleNamespace(
+        function_name="poller", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="id",
+        get_remaining_time_in_millis=lambda: 29_000,
+    )  # fmt: skip
+    poller.handler(delivered(asked_now(stack)), late)
+    assert stack.comet_api.requests == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from tests.template import ROOT, load, of_type
 TEMPLATE = load(ROOT / "infra/observability.yaml")
 NAMES = {name: name for name in TEMPLATE["Parameters"]}
 ALARMS = {name: Alarm.read(found, NAMES) for name, found in of_type("AWS::CloudWatch::Alarm", TEMPLATE).items()}
+WRITTEN = of_type("AWS::CloudWatch::Alarm", TEMPLATE)
+JUDGED = {
+    "AlarmDescription", "Metrics", "Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods",
+    "DatapointsToAlarm", "Threshold", "ComparisonOperator", "TreatMissingData", "AlarmActions",
+}  # fmt: skip
 BEGAN = 3 * 3600
 LASTS = 3600
 CLEARS_WITHIN = 20 * MINUTE
@@ -301,3 +306,11 @@ def by_words(*words: str) -> Callable[[str], bool]:
 )
 def test_its_words_have_the_numbers_that_were_tested(alarm: str, says: Callable[[str], bool]) -> None:
     assert says(TEMPLATE["Resources"][alarm]["Properties"]["AlarmDescription"])
+
+
+@pytest.mark.parametrize("alarm", WRITTEN)
+def test_it_says_nothing_that_is_not_judged_here(alarm: str) -> None:
+    """With a Unit, for one, CloudWatch would look only at data that was sent in it."""
+    assert WRITTEN[alarm].keys() <= JUDGED
+    for metric in WRITTEN[alarm].get("Metrics", ()):
+        assert metric.get("MetricStat", {}).keys() <= {"Metric", "Stat", "Period"}

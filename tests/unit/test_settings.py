@@ -65,3 +65,10 @@ def test_the_template_sets_what_is_read_and_nothing_else(function: str) -> None:
     read = {field.name.upper() for field in fields(READ_BY[function])}
     assert read <= {*common, *own}
     assert own.keys() <= read
+
+
+def test_powertools_is_told_of_names_alone() -> None:
+    """POWERTOOLS_LOGGER_LOG_EVENT, for one, would write events into the log, with all the URLs in them."""
+    common = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys()
+    read = {field.name.upper() for kind in READ_BY.values() for field in fields(kind)}
+    assert common - read == {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}

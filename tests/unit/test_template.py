@@ -17,6 +17,14 @@ ONE_MINUTE_ONLY = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
 PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 STORED = {"Event": "s3:ObjectCreated:*", "Topic": {"Ref": "VideoStoredTopic"}}
 
+NOTHING = {"Ref": "AWS::NoValue"}
+ABORT = {
+    "Id": "abort-unfinished-uploads",
+    "Status": "Enabled",
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+}
+EXPIRE = {"Id": "delete-old-videos", "Status": "Enabled", "ExpirationInDays": {"Ref": "VideoRetentionDays"}}
+
 FACTS: list[tuple[str, object]] = [
     # It deletes what holds a time that has passed: any attribute but this one would take items before their time.
     ("TasksTable.Properties.TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
@@ -33,11 +41,7 @@ FACTS: list[tuple[str, object]] = [
     ("VideosBucket.Properties.NotificationConfiguration.TopicConfigurations", [STORED]),
     ("VideosBucket.Properties.NotificationConfiguration.EventBridgeConfiguration", {"EventBridgeEnabled": True}),
     ("VideosBucket.DependsOn", "VideoStoredTopicPolicy"),  # S3 tries the topic when it is told of it
-    ("VideosBucket.Properties.LifecycleConfiguration.Rules.0.Status", "Enabled"),
-    (
-        "VideosBucket.Properties.LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload",
-        {"DaysAfterInitiation": 1},
-    ),
+    ("VideosBucket.Properties.LifecycleConfiguration", {"Rules": [ABORT, {"If": ["VideosExpire", EXPIRE, NOTHING]}]}),
     # Without it S3 asks KMS for each object, for a price (AmazonS3, bucket-key.html).
     ("VideosBucket.Properties.BucketEncryption.ServerSideEncryptionConfiguration.0.If.1.BucketKeyEnabled", True),
     # One record that fails is delivered again, and not the batch (lambda, services-ddb-batchfailurereporting.html).
@@ -47,13 +51,14 @@ FACTS: list[tuple[str, object]] = [
     ("VideoStoredTopicPolicy.Properties.PolicyDocument.Statement.0.Principal", {"Service": "s3.amazonaws.com"}),
 ]
 
+PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${CometApiKeyParameter}"
 ALLOWED = {
     "IntakeFunction": {"dynamodb:UpdateItem": "TasksTable", "sqs:SendMessage": "StreamFailuresQueue"},
     "PollerFunction": {
         "dynamodb:Scan": "${TasksTable.Arn}/index/pending",
         "dynamodb:UpdateItem": "TasksTable",
         "sqs:SendMessage": "RoundsQueue CopiesQueue",
-        "ssm:GetParameter": "parameter${CometApiKeyParameter}",
+        "ssm:GetParameter": PARAMETER,
     },
     "CopierFunction": {
         "dynamodb:GetItem": "TasksTable",
@@ -62,7 +67,7 @@ ALLOWED = {
         "s3:GetObject": "${VideosBucket.Arn}/*",
         "s3:AbortMultipartUpload": "${VideosBucket.Arn}/*",
         "s3:ListBucket": "VideosBucket",
-        "ssm:GetParameter": "parameter${CometApiKeyParameter}",
+        "ssm:GetParameter": PARAMETER,
     },
     "AnnouncerFunction": {"sns:Publish": "TaskEndedTopic", "sqs:SendMessage": "StreamFailuresQueue"},
 }
@@ -87,7 +92,7 @@ def thing(resource: Any) -> str:
         case {"GetAtt": name}:
             return str(name).removesuffix(".Arn")
         case {"Sub": text}:
-            return str(text).rpartition(":")[2]
+            return str(text)
     raise AssertionError(resource)
 
 
@@ -105,13 +110,15 @@ def test_items_are_deleted_by_the_time_that_the_code_writes() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_function_may_do_just_this(function: str) -> None:
     (policy,) = FUNCTIONS[function]["Policies"]
-    allowed = {
-        action: " ".join(map(thing, listed(statement["Resource"])))
-        for statement in policy["Statement"]
-        if "If" not in statement
+    statements = [statement for statement in policy["Statement"] if "If" not in statement]
+    assert all(statement.keys() == {"Effect", "Action", "Resource"} for statement in statements)
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+    allowed = [
+        (action, " ".join(map(thing, listed(statement["Resource"]))))
+        for statement in statements
         for action in listed(statement["Action"])
-    }
-    assert allowed == ALLOWED[function]
+    ]
+    assert sorted(allowed) == sorted(ALLOWED[function].items())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -156,7 +163,14 @@ def test_conditions_are_about_what_they_are_named_after() -> None:
         "HasIndex": says("PendingIndex", "true"),
         "VideosExpire": {"Not": [says("VideoRetentionDays", 0)]},
     }
-    assert OBSERVABILITY["Resources"]["AlarmSubscription"]["Condition"] == "HasEmail"
+    conditions = OBSERVABILITY["Conditions"]
+    assert conditions["HasEmail"] == {"Not": [says("AlarmEmail", "")]}
+    assert conditions["HasKey"] == {"Not": [says("KmsKeyArn", "")]}
+    assert OBSERVABILITY["Resources"]["AlarmSubscription"] == {
+        "Type": "AWS::SNS::Subscription",
+        "Condition": "HasEmail",
+        "Properties": {"TopicArn": {"Ref": "AlarmTopic"}, "Protocol": "email", "Endpoint": {"Ref": "AlarmEmail"}},
+    }
 
 
 @pytest.mark.parametrize("template", [TEMPLATE, OBSERVABILITY], ids=["template", "observability"])
