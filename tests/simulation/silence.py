@@ -76,6 +76,7 @@ class Silence:
         since = self._useless_since.get(task.task_id)
         if since is None or task.error or task.lease_until >= now:
             return
-        waited = self._useless_at[task.task_id] - since
+        # Who is admitted anew has lost the word from before, and gets the next one in its own time.
+        waited = self._useless_at[task.task_id] - max(since, task.pending_since or 0)
         if waited > _WORDLESS_SECONDS:
             self._invariants.fail("nothing waits for an hour without a word", f"{task.task_id}: {waited:.0f} s")
