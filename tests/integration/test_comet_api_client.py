@@ -40,7 +40,7 @@ from shared.comet_api import (
 )
 from shared.comet_api.parser import MAX_BODY_BYTES
 from shared.errors import ConfigurationError
-from tests.integration.strange_host import StrangeHost, Talk, make_certificate, say
+from tests.integration.strange_host import NAME, StrangeHost, Talk, make_certificate, say
 
 WITH_URL = "SUCCESS with a URL"
 WITH_CONTENT = "SUCCESS with the content route"
@@ -318,6 +318,23 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pyte
         found = CometApi(origin, ApiKey(lambda: "sk-x"), connections=1).ask("task_x")
     assert found == Unavailable(reason="SSLError")
     assert host.heads == []
+
+
+def test_a_certificate_of_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = make_certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+    with StrangeHost(say("HTTP/1.1 200 OK"), certificate) as host:
+        elsewhere = host.origin.replace(NAME, "other.example.com")
+        assert client_of(elsewhere).ask("task_x") == Unavailable(reason="SSLError")
+    assert host.heads == []
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".example.com"])
+def test_a_name_that_no_look_up_takes(name: str) -> None:
+    assert client_of(f"https://{name}").ask("task_x") == Unavailable(reason="NewConnectionError")
 
 
 # --- How long it waits ---

@@ -2,10 +2,13 @@
 
 import gc
 import socket
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
+from threading import Event
 from typing import Any
 
 import pytest
@@ -74,6 +77,16 @@ def test_what_was_received_of_a_broken_video_is_let_go_at_once(shop: CopyShop, s
             with suppress(CopyInterrupted):
                 shop.copy(task_id)
         assert bytes_held_by("*/copier/parts.py") < 16 * KIB
+
+
+@pytest.mark.parametrize("video", ["fine", "no_ranges"])
+def test_a_part_is_let_go_once_it_is_stored(shop: CopyShop, video: str) -> None:
+    held: list[int] = []
+    shop.before = {"CompleteMultipartUpload": lambda: held.append(bytes_held_by("*/copier/parts.py"))}
+    with without_garbage_collection():
+        shop.copy(shop.comet_api.create(video=video, size=40 * PART))
+    assert len(held) == 1
+    assert held[0] < 2 * PART, "the last one at the most"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +187,25 @@ def test_s3_refuses_a_later_part(shop: CopyShop, part: int) -> None:
     with pytest.raises(ClientError):
         shop.copy(shop.comet_api.create(size=SIZE))
     assert shop.is_empty()
+
+
+def test_an_upload_is_aborted_when_no_part_is_under_way(shop: CopyShop) -> None:
+    """Else S3 may keep that part, for a price (AmazonS3, API_AbortMultipartUpload.html)."""
+    numbers, is_under_way = count(1), Event()
+    seen: list[bool] = []
+
+    def upload() -> None:
+        if next(numbers) == 1:
+            assert is_under_way.wait(10)
+            raise ClientError({"Error": {"Code": "InternalError", "Message": "again"}}, "UploadPart")
+        is_under_way.set()
+        time.sleep(0.3)
+        is_under_way.clear()
+
+    shop.before = {"UploadPart": upload, "AbortMultipartUpload": lambda: seen.append(is_under_way.is_set())}
+    with pytest.raises(ClientError):
+        shop.copy(shop.comet_api.create(size=SIZE))
+    assert seen == [False]
 
 
 def test_s3_refuses_a_small_video(shop: CopyShop) -> None:

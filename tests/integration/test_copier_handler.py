@@ -15,7 +15,9 @@ from boto3.dynamodb.types import TypeSerializer
 
 from copier import handler as copier
 from copier.copy import Copier
+from copier.video_bucket import S3_CONFIG
 from infra.local.cometapi import SimulatedCometApi
+from shared.aws import CLIENT_CONFIG
 from shared.errors import CopyInterrupted
 from shared.queues import CopyMessage
 from shared.task_table import TaskTable
@@ -204,6 +206,7 @@ def test_a_video_that_is_refused_ends_its_task(office: Office) -> None:
     item = office.copy(office.pending(video="length_huge"))
     assert item["status"] == "COPY_FAILED"
     assert item["error"]["code"] == "too_large"
+    assert f"which is {SETTINGS['MAX_VIDEO_BYTES']}." in item["error"]["message"]
     assert "pending_since" not in item
     assert office.metric("TasksCopyFailed") == 1
     (line,) = office.said()
@@ -223,6 +226,15 @@ def test_a_copy_that_is_interrupted_gives_the_lease_back(office: Office) -> None
     said = item["error"]["message"].removesuffix(" The copy is tried again later.")
     assert line["message"] == f"not copied, and tried again later: {said}"
     assert (line["level"], line["code"]) == ("WARNING", "http_451")
+
+
+def test_its_clients_give_up_when_they_should(office: Office) -> None:
+    tools: Any = copier._tools()  # noqa: SLF001
+    assert office.table
+    for client, planned in ((tools.table._client, CLIENT_CONFIG), (tools.copier.bucket.client, S3_CONFIG)):  # noqa: SLF001
+        config, wanted = client.meta.config, vars(planned)
+        assert (config.connect_timeout, config.read_timeout) == (wanted["connect_timeout"], wanted["read_timeout"])
+        assert config.retries["total_max_attempts"] == wanted["retries"]["total_max_attempts"]
 
 
 def test_too_little_time(office: Office) -> None:

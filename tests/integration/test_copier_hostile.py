@@ -211,6 +211,21 @@ def test_a_certificate_that_nobody_vouches_for(
     assert host.heads == []
 
 
+def test_a_certificate_of_another_name(shop: CopyShop, certificate: Path, in_public: dict[str, list[str]]) -> None:
+    in_public["other.example.com"] = ["127.0.0.1"]
+    with StrangeHost(serve(VIDEO), certificate) as host:
+        error = shop.failure("task_x", host.url.replace(NAME, "other.example.com"))
+    assert error.code == "connection_failed"
+    assert host.heads == []
+
+
+@pytest.mark.parametrize("name", ["a..b", ".example.com", "x" * 64 + ".example.com"])
+def test_a_name_that_no_look_up_takes(shop: CopyShop, name: str) -> None:
+    assert shop.failure("task_x", f"https://{name}/v.mp4").code == "connection_failed"
+    task_id = shop.comet_api.create(video={"name": "redirect", "to": f"https://{name}/v.mp4"})
+    assert shop.failure(task_id).code == "connection_failed"
+
+
 # --- Hosts that lie, crawl or never end ---
 
 LIES: dict[str, tuple[Steps, str]] = {
@@ -352,6 +367,7 @@ def test_a_video_larger_than_allowed(shop: CopyShop) -> None:
     assert error.code == "too_large"
     assert "MaxVideoBytes" in error.message
     assert "CreateMultipartUpload" not in shop.calls
+    assert len(shop.comet_api.requests) == 1, "what is refused is not asked for in another way"
 
 
 # --- Hosts that do not even speak HTTP ---

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from copier import copy
+from copier.watch import Deadline
 from infra.local.cometapi.last_frames import picture
 from infra.local.cometapi.script import Steps
 from shared.api_key import ApiKey
@@ -66,6 +68,25 @@ def test_anothers_object_is_never_overwritten(shop: CopyShop) -> None:
     shop.s3.put_object(Bucket=BUCKET, Key=key, Body=b"mine")
     assert copy_frame(shop, task_id) == "key_taken"
     assert object_at(shop, key)["Body"].read() == b"mine"
+
+
+def test_a_large_picture(shop: CopyShop) -> None:
+    """In 4K a PNG may have 25 MB."""
+    body = picture("x").ljust(25_000_000, b"\0")
+    with StrangeHost(say(f"HTTP/1.1 200 OK\nContent-Length: {len(body)}", body)) as host:
+        assert shop.copy_last_frame("task_x", host.url) == f"s3://{BUCKET}/videos/task_x.last.png"
+
+
+def test_it_has_a_minute(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def deadline(seconds: float) -> Deadline:
+        given.append(seconds)
+        return Deadline(seconds)
+
+    monkeypatch.setattr(copy, "Deadline", deadline)
+    copy_frame(shop, shop.comet_api.create(), seconds=600)
+    assert given == [60]
 
 
 WORDS: dict[str, tuple[Steps, str]] = {

@@ -24,6 +24,7 @@ FTYP = b"\0\0\0\x20ftypisom"
         ("application/octet-stream", FTYP, "video/mp4"),
         ("text/html", FTYP, "video/mp4"),
         ("nonsense\r\nX: y", FTYP, "video/mp4"),
+        ("video/mp4\xef\xbc\x9bcharset=utf-8", FTYP, "video/mp4"),
         ("video/quicktime", b"\0\0\0\x14ftypqt  ", "video/quicktime"),
         ("video/quicktime", b"\0\0\0\x08wide\0\0\0\0mdat", "video/quicktime"),
         ("video/webm", b"\x1a\x45\xdf\xa3", "video/webm"),

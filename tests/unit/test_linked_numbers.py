@@ -1,5 +1,6 @@
 """Numbers of the code, of the template and of AWS that only hold together: each link is checked where it would tear."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from copier import connection, parts, video_bucket
 from copier import handler as copier
-from copier import parts, video_bucket
 from copier.copy import UPLOADS
 from copier.watch import Patience
 from poller import handler as poller
@@ -232,8 +233,23 @@ def test_a_copier_has_time_to_abort_and_to_write() -> None:
 def test_a_host_is_given_up_in_time_for_another_try() -> None:
     patience = Patience()
     tries = 1 + len(patience.retry_delays)
-    silent = tries * (patience.connect_seconds + patience.silence_seconds) + sum(patience.retry_delays)
+    connecting = connection._CONNECT_TIMES * patience.connect_seconds  # noqa: SLF001 - a link
+    silent = tries * (connecting + patience.silence_seconds) + sum(patience.retry_delays)
     assert silent < (seconds("Copier") - copier._SECONDS_TO_FINISH) / 4  # noqa: SLF001 - in ranges, then in a stream
+
+
+def test_everybody_has_time_to_answer() -> None:
+    """A SYN that was lost is sent again after a second, and once more two seconds later (RFC 6298)."""
+    patience = Patience()
+    assert min(CONNECT_SECONDS, patience.connect_seconds) > 1 + 2
+    assert ANSWER_SECONDS == 15  # the client time-out that CometAPI's documentation advises
+    assert patience.silence_seconds >= 10
+    assert len(patience.retry_delays) >= 3
+
+
+def test_a_key_that_was_replaced_is_used_for_no_longer_than_is_said() -> None:
+    minutes = re.findall(r"read within (\d+) minutes", (ROOT / "README.md").read_text())
+    assert [60 * int(number) for number in minutes] == [api_key.KEY_SECONDS]
 
 
 # --- Sizes ---

@@ -65,7 +65,7 @@ class Connection(HTTPConnection):
         try:
             addresses = socket.getaddrinfo(self._dns_host, self.port, 0, socket.SOCK_STREAM)
             return _open([address for *_, address in addresses], ends_at)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the look-up's, of a name that can be none
             raise NewConnectionError(self, type(error).__name__) from error
 
     def _ask_anew(self, error: OSError, seconds: float) -> None:
