@@ -14,7 +14,7 @@ from tests.e2e.trial import Trial
 
 SMALL, LARGE = 20, 3
 """Videos; the large ones are uploaded in parts."""
-PATIENCE_SECONDS = 200
+PATIENCE_SECONDS = 400
 LEASE_SECONDS = 4
 HOLD_MILLISECONDS = 5000
 """So long a call is held, while its caller is killed."""

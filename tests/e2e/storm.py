@@ -12,7 +12,7 @@ LARGE = 2
 LARGE_BYTES = WHOLE_BYTES + 1
 SECONDS_BETWEEN = 0.2
 """From the end of one render to that of the next, so that many rounds hand off, and not only one."""
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 480
 LEASE_SECONDS = 6
 
 

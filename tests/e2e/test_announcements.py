@@ -15,7 +15,6 @@ from tests.e2e.shell import Shell
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(600)
 
 CASES = ["first", "refused", "third", "last"]
 REFUSALS = 8

@@ -19,7 +19,6 @@ from tests.e2e.test_main_job import create
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(900)
 
 AGAIN = " The task waits and is asked about again."
 NO_REPORT = "The last question got no report: "

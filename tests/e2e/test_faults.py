@@ -2,14 +2,9 @@
 
 from collections import Counter
 
-import pytest
-
 from infra.local.stack import Say
 from tests.e2e.storm import KINDS, VIDEOS
 from tests.e2e.trial import Trial
-
-# The first test waits for the storm to pass.
-pytestmark = pytest.mark.timeout(600)
 
 
 def test_every_task_ends_with_its_video(storm: Trial) -> None:

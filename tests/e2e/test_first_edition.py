@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from infra.local.cometapi.script import Step
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(900)
 
 FIRST_EDITION = "dd991f8"
 NAME = "seedance-poller-upgraded"

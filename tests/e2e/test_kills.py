@@ -2,14 +2,9 @@
 
 from collections import Counter
 
-import pytest
-
 from infra.local.stack import Say
 from tests.e2e.hunt import RECEIVING, Hunt, traps
 from tests.e2e.proxy import FUNCTIONS
-
-# The first test waits for the end of the hunt.
-pytestmark = pytest.mark.timeout(600)
 
 
 def test_every_task_ends_with_its_video(hunt: Hunt) -> None:

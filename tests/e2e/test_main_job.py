@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from infra.local.stack import LocalStack
     from tests.e2e.conftest import KeylessTick
 
-# The first test waits for the deploy and the whole job.
-pytestmark = pytest.mark.timeout(900)
 
 MODEL = "doubao-seedance-2-0-fast"
 PATIENCE_SECONDS = 120

@@ -9,9 +9,6 @@ from infra.local.stack import LocalStack
 from tests.e2e.proxy import ANNOUNCER, COPIER, FUNCTIONS, INTAKE, POLLER, Call, Proxy
 from tests.e2e.trial import Trial
 
-# The first test waits for the storm to pass, where no other has done so.
-pytestmark = pytest.mark.timeout(600)
-
 # What Lambda itself needs, never the code: to write the logs, and to read the stream or queue with which it invokes.
 LOGS, STREAM, QUEUE = (f"AWSLambda{name}ExecutionRole" for name in ("Basic", "DynamoDB", "SQSQueue"))
 ATTACHED = {INTAKE: {LOGS, STREAM}, POLLER: {LOGS, QUEUE}, COPIER: {LOGS, QUEUE}, ANNOUNCER: {LOGS, STREAM}}

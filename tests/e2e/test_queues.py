@@ -15,7 +15,6 @@ from tests.e2e.tasks import Item, Tasks
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack, Say
 
-pytestmark = pytest.mark.timeout(600)
 
 PATIENCE_SECONDS = 90
 MANY = 300

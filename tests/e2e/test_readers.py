@@ -18,7 +18,6 @@ from tests.template import FUNCTIONS
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(900)
 
 INTAKE, ANNOUNCER = "IntakeFunctionName", "AnnouncerFunctionName"
 READERS = {INTAKE: "Inserted", ANNOUNCER: "Ended"}

@@ -16,7 +16,6 @@ from tests.template import ROOT
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(600)
 
 PLACEHOLDERS = sorted(set(re.findall(r"TASK_ID_\d+", README)))
 # The files that a newcomer makes belong into the test's own folder.

@@ -22,8 +22,6 @@ from tests.template import ROOT
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(900)
-
 
 @pytest.fixture(scope="module")
 def incident(stack: "LocalStack") -> Iterator[Incident]:

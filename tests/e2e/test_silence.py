@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from infra.local.cometapi.script import Step
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(900)
 
 POLLER = "PollerFunctionName"
 SILENCES: dict[str, tuple["Step", str]] = {

@@ -19,8 +19,6 @@ from tests.e2e.proxy import COPIER, INTAKE, POLLER, Proxy, by
 from tests.e2e.queues import DeployedQueue
 from tests.e2e.tasks import Tasks
 
-pytestmark = pytest.mark.timeout(600)
-
 FAULT_SECONDS = 25
 THROTTLED = {"status": 400, "code": "ProvisionedThroughputExceededException"}
 

@@ -11,7 +11,6 @@ from tests.e2e.tasks import Tasks
 if TYPE_CHECKING:
     from infra.local.stack import LocalStack
 
-pytestmark = pytest.mark.timeout(600)
 
 PATIENCE_SECONDS = 240
 NEIGHBOUR = "seedance-poller-neighbour"
