@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -106,6 +107,14 @@ def serve(video: bytes, shift: int = 0, version: str = 'ETag: "1"', later: str =
         say(head, video[start:stop])(connection, "")
 
     return talk
+
+
+def trust(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each name lead to loopback from now on, and whoever loads the authorities trust this certificate alone."""
+    trusting = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
 
 
 def make_certificate(folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -40,7 +39,7 @@ from shared.comet_api import (
 )
 from shared.comet_api.parser import MAX_BODY_BYTES
 from shared.errors import ConfigurationError
-from tests.integration.strange_host import NAME, StrangeHost, Talk, make_certificate, say
+from tests.integration.strange_host import NAME, StrangeHost, Talk, make_certificate, say, trust
 
 WITH_URL = "SUCCESS with a URL"
 WITH_CONTENT = "SUCCESS with the content route"
@@ -322,10 +321,7 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pyte
 
 def test_a_certificate_of_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = make_certificate(tmp_path)
-    trusting = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
-    look_up = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+    trust(certificate, monkeypatch)
     with StrangeHost(say("HTTP/1.1 200 OK"), certificate) as host:
         elsewhere = host.origin.replace(NAME, "other.example.com")
         assert client_of(elsewhere).ask("task_x") == Unavailable(reason="SSLError")
@@ -378,10 +374,7 @@ def test_an_answer_in_drops_is_given_up_wherever_it_drips(
 ) -> None:
     certificate = make_certificate(tmp_path) if with_tls else None
     if certificate:
-        trusting = ssl.create_default_context(cafile=certificate)
-        monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
-        look_up = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+        trust(certificate, monkeypatch)
     with StrangeHost(talk, certificate, takes_key=True) as host:
         started = time.monotonic()
         assert client_of(host.origin).ask("task_x") == Unavailable(reason="ReadTimeoutError")

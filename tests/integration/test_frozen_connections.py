@@ -15,7 +15,7 @@ from urllib3.exceptions import NewConnectionError
 
 from shared.api_key import ApiKey
 from shared.comet_api import Answer, CometApi, Report, Unavailable, client, connection
-from tests.integration.strange_host import NAME, make_certificate
+from tests.integration.strange_host import NAME, make_certificate, trust
 
 MANY = 16
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n{"id": "task_x", "status": "IN_PROGRESS"}'
@@ -113,10 +113,7 @@ class Gateway:
 def gateway(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     certificate = make_certificate(tmp_path) if request.param == "https" else None
     if certificate:
-        trusting = ssl.create_default_context(cafile=certificate)
-        monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
-        look_up = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest: look_up("127.0.0.1", *rest))
+        trust(certificate, monkeypatch)
     gateway = Gateway(certificate)
     yield gateway
     gateway.close()

@@ -67,14 +67,18 @@ def store_key(key: str) -> None:
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=key, Type="SecureString", Overwrite=True)
 
 
+def context(seconds: int) -> Any:
+    """Return what Lambda tells of an invocation that has so many seconds left."""
+    return SimpleNamespace(
+        function_name="poller", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="id",
+        get_remaining_time_in_millis=lambda: seconds * 1000,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def handle(stack: Stack) -> Iterator[Handle]:  # noqa: ARG001
-    context: Any = SimpleNamespace(
-        function_name="poller", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="id",
-        get_remaining_time_in_millis=lambda: 90_000,
-    )  # fmt: skip
     poller._worker.cache_clear()  # noqa: SLF001
-    yield lambda event: poller.handler(event, context)
+    yield lambda event: poller.handler(event, context(90))
     poller._worker.cache_clear()  # noqa: SLF001
 
 
@@ -135,11 +139,7 @@ def test_each_setting_gets_to_where_it_belongs(handle: Handle) -> None:
 def test_nothing_is_asked_in_the_last_half_minute(stack: Stack) -> None:
     """Its answer could come too late to be written down."""
     stack.insert()
-    late: Any = SimpleNamespace(
-        function_name="poller", memory_limit_in_mb=512, invoked_function_arn="arn", aws_request_id="id",
-        get_remaining_time_in_millis=lambda: 29_000,
-    )  # fmt: skip
-    poller.handler(delivered(asked_now(stack)), late)
+    poller.handler(delivered(asked_now(stack)), context(29))
     assert stack.comet_api.requests == []
 
 
