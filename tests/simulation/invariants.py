@@ -57,6 +57,7 @@ class Invariants:
         self.on_unsent = self._hand_offs.on_unsent
         self.on_receive = self._hand_offs.on_receive
         self.on_end = self._hand_offs.on_end
+        self.on_tick = self._silence.on_tick
         self.on_ask = self._silence.on_ask
 
     def fail(self, invariant: str, what: str) -> None:

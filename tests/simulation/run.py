@@ -19,6 +19,8 @@ _BURST_MINUTES = 4
 _LONGEST_GAP_SECONDS = 12 * 3600.0
 _STUDIED_SECONDS = 3600.0
 """After it the owner puts one more task, so that the key gets a report and denials mean something."""
+_PROOFS = 2
+"""An environment may never hear of the first, where there are many."""
 _PROVING_SECONDS = 1500.0
 """How long that one renders, and is reported on."""
 _OPERATOR_SECONDS = 600.0
@@ -47,7 +49,7 @@ class Life:
         self._world = world
         self._ends = EPOCH + weather.ends
         self._edges = [EPOCH, EPOCH + weather.storm_seconds]
-        self._is_proven = False
+        self._proofs = 0
         self._gap = 2 * _BURST_MINUTES * _MINUTE
         self._minutes = 0
         self._operated_at = 0.0
@@ -115,13 +117,14 @@ class Life:
         ]
 
     def _prove(self) -> None:
-        """Have a good task reported on where an unknown one is left, which must not fail to end for want of that."""
+        """Have good tasks reported on where an unknown one is left, which must not fail to end for want of that."""
         world = self._world
         is_denied = any(world.renders[key].kind is Kind.UNKNOWN for key in world.store.pending)
-        if is_denied and not self._is_proven and world.scheduler.now > self._ends + _STUDIED_SECONDS:
-            Owner(world, world.weather.tasks, Kind.GOOD, _PROVING_SECONDS)
+        is_due = world.scheduler.now > self._ends + (1 + self._proofs) * _STUDIED_SECONDS
+        if is_denied and is_due and self._proofs < _PROOFS:
+            Owner(world, world.weather.tasks + self._proofs, Kind.GOOD, _PROVING_SECONDS)
             self._edges += [world.scheduler.now + number * _DENSE_SECONDS for number in range(4)]
-            self._is_proven = True
+            self._proofs += 1
 
     def _operate(self) -> None:
         """Do as the runbook says about what the readers of the stream gave up, or never saw: admit it as it is.

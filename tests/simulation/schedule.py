@@ -31,7 +31,11 @@ class Schedule:
             late.append(random.random() * (SCHEDULE_PRECISION_SECONDS - 1))
         said = datetime.fromtimestamp(minute, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         for seconds in late:
-            world.scheduler.at(minute + seconds, lambda: world.account.send("poller", self._event(said)))
+            world.scheduler.at(minute + seconds, lambda: self._fire(said))
+
+    def _fire(self, said: str) -> None:
+        self._world.invariants.on_tick()
+        self._world.account.send("poller", self._event(said))
 
     def _event(self, said: str) -> dict[str, Any]:
         """Return a tick; whatever is no message of a queue is one, too."""

@@ -1,5 +1,7 @@
 """How long nobody asks about a task, and how long one waits without a word."""
 
+from bisect import bisect
+from math import inf
 from typing import TYPE_CHECKING
 
 from shared.task import Task
@@ -23,9 +25,14 @@ class Silence:
     def __init__(self, world: "World", invariants: "Invariants") -> None:
         self._world = world
         self._invariants = invariants
+        self._ticks: list[float] = []
         self._asked_at: dict[str, float] = {}
         self._useless_since: dict[str, float] = {}
         self._useless_at: dict[str, float] = {}
+
+    def on_tick(self) -> None:
+        """Take note of a tick, which finds whoever is new."""
+        self._ticks.append(self._world.scheduler.now)
 
     def on_ask(self, task_id: str) -> None:
         """Check that a question comes soon enough, and that what was answered before left a word."""
@@ -57,20 +64,27 @@ class Silence:
         weather = world.weather
         if not weather.is_prompt or task.pending_since is None:
             return
-        since = max(self._asked_at.get(task.task_id, 0), task.pending_since, task.lease_until, world.excused_until)
+        asked_at = self._asked_at.get(task.task_id, 0)
+        since = max(asked_at, task.pending_since, task.lease_until, world.excused_until)
+        stale_seconds = weather.stale_seconds if weather.stale else 0.0
         # A copy that failed, or a success without a URL, makes a task young again; here the later bound will do.
         period = max(weather.interval, min(_LONGEST_PERIOD_SECONDS, (now - task.pending_since) * _SHARE_OF_AGE))
         allowed = period + _MINUTE
-        if self._asked_at.get(task.task_id, 0) < task.pending_since:
-            # A render so young has nothing to tell; and a tick that finds nothing plans nothing, while the next one may
-            # come 119 s later (scheduler/latest/UserGuide/schedule-types.html: somewhere within its minute).
-            allowed = max(allowed, weather.interval + 2 * _MINUTE)
-        allowed += _ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness
-        if weather.stale:
-            allowed += weather.stale_seconds
+        if asked_at < task.pending_since:
+            # A tick that finds nothing plans nothing, and the next one may come 119 s later
+            # (scheduler/latest/UserGuide/schedule-types.html: somewhere within its minute). That one plans what is left
+            # of its own minute, too; and a render younger than an interval has nothing to tell.
+            since = self._tick_after(since + 1 + stale_seconds)
+            allowed = period + weather.interval
+        allowed += _ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness + stale_seconds
         if now - since > allowed:
             what = f"{task.task_id}, {now - task.pending_since:.0f} s old: {now - since:.0f} s, {allowed:.0f} allowed"
             self._invariants.fail("nobody is forgotten for longer than the period and a minute", what)
+
+    def _tick_after(self, time: float) -> float:
+        """Return when the first tick after a time came, inf where none has."""
+        later = self._ticks[bisect(self._ticks, time) :]
+        return later[0] if later else inf
 
     def _check_word(self, task: Task, now: float) -> None:
         since = self._useless_since.get(task.task_id)
