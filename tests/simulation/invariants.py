@@ -165,8 +165,10 @@ class Invariants:
         self.on_text(str(after))
 
     def _check_admission(self, key: str, after: dict[str, Any]) -> None:
-        if "pending_since" in after and (left := _OF_A_RUN & after.keys()):
-            self.fail("an admitted task begins anew", f"{key}: {sorted(left)}")
+        if "pending_since" in after:
+            self._silence.on_admission(float(after["pending_since"]))
+            if left := _OF_A_RUN & after.keys():
+                self.fail("an admitted task begins anew", f"{key}: {sorted(left)}")
 
     def _check_progress(self, key: str, was: Task, now: Task) -> None:
         if now.progress < was.progress:
