@@ -1,6 +1,7 @@
 """The command that runs seeds, and says how to replay those that fail."""
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -93,7 +94,7 @@ def _run_many(seeds: range, bug: str, processes: int) -> int:
     batches = list(batched(seeds, _BATCH, strict=False))
     spawned = get_context("spawn")
     number = spawned.Value("i", 0)
-    with ProcessPoolExecutor(processes, spawned, _stay_on_one_core, (number,)) as pool:
+    with ProcessPoolExecutor(processes, spawned, _settle, (number,)) as pool:
         for lines in pool.map(failures, batches, [bug] * len(batches)):
             found += lines
             for line in lines[: max(0, _FAILURES_SHOWN - len(found) + len(lines))]:
@@ -103,8 +104,10 @@ def _run_many(seeds: range, bug: str, processes: int) -> int:
     return 1 if found else 0
 
 
-def _stay_on_one_core(number: "Synchronized[int]") -> None:
-    """Keep a process on a core where the machine lets it: only one of its threads runs at a time, and moving costs."""
+def _settle(number: "Synchronized[int]") -> None:
+    """Let a process do nothing in vain: only one of its threads runs at a time, so that it stays on a core where the
+    machine lets it, since moving costs; and modules are no garbage."""
+    gc.freeze()
     with number.get_lock():
         number.value += 1
         mine = number.value

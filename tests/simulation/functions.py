@@ -16,6 +16,8 @@ from copier import handler as copier
 from intake import handler as intake
 from poller import handler as poller
 from poller.round import Tools
+from shared.task import Task
+from shared.task_table import read_item
 from tests.simulation import provider, video_host
 from tests.simulation.dynamodb import deserialize
 from tests.simulation.executor import SimulatedEvent, SimulatedExecutor, SimulatedLock
@@ -106,17 +108,30 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
     log = {"logger": Log(world)}
     metrics = {"metrics": SimpleNamespace(add_metric=lambda *_: None)}
     pools = {"ThreadPoolExecutor": executor}
+    no_config = {"Config": lambda **_: None, "CLIENT_CONFIG": SimpleNamespace(merge=lambda _: None)}
     tools = {role: {_MAKERS[role]: partial(_tools, world, role)} for role in RUNS}
     return {
         "boto3": {"client": partial(_client, world)},
         "urllib3": {"connection_from_url": partial(_connections, world)},
         "intake.handler": {**time, **metrics, **log, **tools["intake"], "processor": Batches(world)},
         "announcer.handler": {**metrics, **log, **tools["announcer"]},
-        "poller.handler": {**time, **metrics, **log, **tools["poller"], **pools, "Tools": partial(Tools, now=now)},
+        "poller.handler": {
+            **time,
+            **metrics,
+            **log,
+            **tools["poller"],
+            **pools,
+            **no_config,
+            "Tools": partial(Tools, now=now),
+        },
         "poller.worker": log,
         "poller.round": {**log, "draw_lease": word, "choice": world.random.choice},
         "poller.remarks": {**log, "_heard": set()},
-        "shared.task_table": {"_deserialize": deserialize},
+        "shared.task_table": {
+            "_deserialize": deserialize,
+            "read_item": _once(read_item),
+            "Task": SimpleNamespace(from_item=_once(Task.from_item)),
+        },
         "shared.api_key": {**time, "Lock": lambda: SimulatedLock(scheduler)},
         "shared.comet_api.client": {**time, "ssl": SimpleNamespace(create_default_context=lambda: None)},
         "copier.handler": {**time, **metrics, **log, **tools["copier"], "draw_lease": word},
@@ -131,6 +146,18 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
         "copier.parts": {**pools, **_SIZES},
         "copier.copy": pools,
     }
+
+
+def _once[T](read: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Return a function that reads each item once: the index shows the same ones again and again."""
+    known: dict[int, tuple[Any, T]] = {}
+
+    def read_once(item: Any) -> T:
+        if id(item) not in known:
+            known[id(item)] = item, read(item)  # who is kept keeps its identity
+        return known[id(item)][1]
+
+    return read_once
 
 
 def _settings(world: "World") -> dict[str, str]:
