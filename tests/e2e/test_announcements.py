@@ -63,6 +63,7 @@ def batch(stack_in_trouble: "LocalStack", proxy: Proxy) -> Iterator[Batch]:
 
         ground.until(hear, "all announced", ask=pause)
         ground.until(lambda: any("last" in tried for tried in deliveries()), "logged", ask=ground.wake(ANNOUNCER))
+        ground.until(lambda: ground.counted("AnnounceFailures") >= 2, "counted", ask=ground.wake(ANNOUNCER))
         hear()
         yield Batch(told, deliveries())
     finally:

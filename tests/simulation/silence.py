@@ -74,16 +74,16 @@ class Silence:
         stale_seconds = weather.stale_seconds if weather.stale else 0.0
         # A copy that failed, or a success without a URL, makes a task young again; here the later bound will do.
         period = max(weather.interval, min(_LONGEST_PERIOD_SECONDS, (now - task.pending_since) * _SHARE_OF_AGE))
-        allowed = period + _MINUTE
+        due_at = since + period + _MINUTE
         if asked_at < task.pending_since:
             # A tick that finds nothing plans nothing, and the next one may come 119 s later
             # (scheduler/latest/UserGuide/schedule-types.html: somewhere within its minute). That one plans what is left
             # of its own minute, too; and a render younger than an interval has nothing to tell.
-            since = self._tick_after(since + 1 + stale_seconds)
-            allowed = period + weather.interval
-        allowed += _ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness + stale_seconds
-        if now - since > allowed:
-            what = f"{task.task_id}, {now - task.pending_since:.0f} s old: {now - since:.0f} s, {allowed:.0f} allowed"
+            due_at = max(due_at, since + weather.interval + 2 * _MINUTE)
+            due_at = min(due_at, self._tick_after(since + 1 + stale_seconds) + period + weather.interval)
+        late = now - due_at - (_ROUND_SECONDS + 2 * weather.answer_seconds + weather.slowness + stale_seconds)
+        if late > 0:
+            what = f"{task.task_id}, {now - task.pending_since:.0f} s old: {late:.0f} s late"
             self._invariants.fail("nobody is forgotten for longer than the period and a minute", what)
 
     def _tick_after(self, time: float) -> float:
