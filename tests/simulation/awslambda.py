@@ -1,8 +1,6 @@
 """AWS Lambda: environments that are frozen between invocations, an account's limit, asynchronous events."""
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +51,6 @@ class Environment:
     memory: dict[str, Any] = field(default_factory=dict)
 
 
-def _segment(event: dict[str, Any]) -> int:
-    with suppress(ValueError, TypeError, KeyError, AttributeError):  # it may be anything
-        return int(json.loads(event["Records"][0]["body"])["segment"])
-    return 0
-
-
 class Context:
     """What a handler is told about its invocation."""
 
@@ -98,8 +90,7 @@ class Account:
         self._invocations += 1
         environment = self._environment(role)
         process = Process(f"{role}-{self._invocations}", world.scheduler.now + RUNS[role].timeout)
-        process.tools = environment
-        process.segment = _segment(event) if role == "poller" else 0
+        process.tools, process.event = environment, event
         world.scheduler.spawn(process, lambda: self._run(process, environment, event, done))
         return True
 

@@ -44,8 +44,8 @@ def main() -> int:
 def failures(seeds: tuple[int, ...], bug: str = "") -> list[str]:
     """Run seeds; return a line on each that fails, with the command that replays it."""
     with BUGS[bug].put_in() if bug else nullcontext():
-        worlds = [(seed, run(seed)) for seed in seeds]
-    return [report(seed, world, bug) for seed, world in worlds if world.invariants.violation]
+        worlds = ((seed, run(seed)) for seed in seeds)
+        return [report(seed, world, bug) for seed, world in worlds if world.invariants.violation]
 
 
 def report(seed: int, world: World, bug: str = "") -> str:
@@ -59,7 +59,8 @@ def report(seed: int, world: World, bug: str = "") -> str:
 def trace(world: World) -> Iterator[str]:
     """Yield what happened in a world, a line an event."""
     for seconds, who, what, outcome in world.trace:
-        yield f"{seconds:10.3f}  {who:12} {what} {f'-> {outcome}' if outcome else ''}"
+        said = f"-> {outcome}" if str(outcome) else ""
+        yield f"{seconds:10.3f}  {who:12} {what} {said}"
 
 
 def _hunt(seeds: range) -> int:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 from zlib import crc32
 
-from boto3.dynamodb.types import TypeDeserializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from tests.template import table_schema
@@ -17,7 +17,7 @@ type Wire = dict[str, Any]
 """An item as DynamoDB's protocol has it, each value under its type."""
 
 _deserialize: Callable[[Wire], Any] = TypeDeserializer().deserialize  # type: ignore[assignment]  # more exact there
-
+_serialize: Callable[[Any], Wire] = TypeSerializer().serialize  # type: ignore[assignment]  # see above
 
 _INDEX = table_schema()["GlobalSecondaryIndexes"][0]
 PROJECTED = frozenset(
@@ -103,7 +103,7 @@ class DynamoDB:
     def get_item(self, *, TableName: str, Key: Wire, ConsistentRead: bool) -> dict[str, Any]:  # noqa: ARG002, N803 - see above
         key = Key["task_id"]["S"]
         item = self._call(f"GetItem {key}", lambda: self.store.items.get(key))
-        return {"Item": dict(item)} if item else {}
+        return {"Item": item} if item else {}
 
     def update_item(self, **request: Any) -> None:
         self._call(f"UpdateItem {request['Key']['task_id']['S']}", lambda: self._update(request))
@@ -151,7 +151,7 @@ class DynamoDB:
             code = {"Code": "ConditionalCheckFailedException", "Message": ""}
             response: Any = {"Error": code}
             if item and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
-                response["Item"] = dict(item)
+                response["Item"] = item
             raise ConditionalCheckFailedException(response, "UpdateItem")
         after = dict(item or request["Key"])
         sets, _, removes = request["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
@@ -181,6 +181,19 @@ def deserialize(value: Wire) -> Any:
         case "NULL":
             return None
     return _deserialize(value)
+
+
+def serialize(value: Any) -> Wire:
+    """Do as boto3's TypeSerializer does with all that occurs here, in less than half of the time."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bool) or value is None:
+        return _serialize(value)
+    if isinstance(value, int | Decimal):
+        return {"N": str(value)}
+    if isinstance(value, dict):
+        return {"M": {name: serialize(each) for name, each in value.items()}}
+    return _serialize(value)
 
 
 def _holds(condition: str, names: dict[str, str], values: Wire, item: Wire) -> bool:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import fields
+from functools import cache, partial
 from inspect import unwrap
 from sys import modules
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
@@ -16,10 +16,9 @@ from copier import handler as copier
 from intake import handler as intake
 from poller import handler as poller
 from poller.round import Tools
-from shared.task import Task
-from shared.task_table import read_item
+from shared.comet_api import normal_base
 from tests.simulation import provider, video_host
-from tests.simulation.dynamodb import deserialize
+from tests.simulation.dynamodb import deserialize, serialize
 from tests.simulation.executor import SimulatedEvent, SimulatedExecutor, SimulatedLock
 from tests.simulation.renders import BASE_URL
 from tests.simulation.terms import RUNS
@@ -33,6 +32,8 @@ _SIZES = {"WHOLE_BYTES": 64, "PART_BYTES": 32, "RANGE_BYTES": 24}
 _MODULES = {"poller": poller, "copier": copier, "intake": intake, "announcer": announcer}
 _MAKERS = {role: "_worker" if role == "poller" else "_tools" for role in RUNS}
 _MAKE = {role: unwrap(getattr(module, _MAKERS[role])) for role, module in _MODULES.items()}
+_normal_base = cache(normal_base)
+_fields = cache(fields)
 _HANDLERS = {role: unwrap(module.handler) for role, module in _MODULES.items()}
 
 
@@ -82,14 +83,13 @@ def standing_in(world: "World") -> Iterator[None]:
     places = _replaced(world).items()
     replaced = [(modules[module], name, value) for module, names in places for name, value in names.items()]
     kept = [(module, name, getattr(module, name)) for module, name, _ in replaced]
-    with patch.dict("os.environ", _settings(world)):
-        try:
-            for module, name, value in replaced:
-                setattr(module, name, value)
-            yield
-        finally:
-            for module, name, value in kept:
-                setattr(module, name, value)
+    try:
+        for module, name, value in replaced:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in kept:
+            setattr(module, name, value)
 
 
 def _replaced(world: "World") -> dict[str, dict[str, Any]]:
@@ -109,12 +109,14 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
     metrics = {"metrics": SimpleNamespace(add_metric=lambda *_: None)}
     pools = {"ThreadPoolExecutor": executor}
     no_config = {"Config": lambda **_: None, "CLIENT_CONFIG": SimpleNamespace(merge=lambda _: None)}
-    tools = {role: {_MAKERS[role]: partial(_tools, world, role)} for role in RUNS}
+    environ = SimpleNamespace(environ=_settings(world))
+    tools = {role: {"os": environ, _MAKERS[role]: partial(_tools, world, role)} for role in RUNS}
+    read_item = {"read_item": world.reading.item}
     return {
         "boto3": {"client": partial(_client, world)},
         "urllib3": {"connection_from_url": partial(_connections, world)},
-        "intake.handler": {**time, **metrics, **log, **tools["intake"], "processor": Batches(world)},
-        "announcer.handler": {**metrics, **log, **tools["announcer"]},
+        "intake.handler": {**time, **metrics, **log, **tools["intake"], **read_item, "processor": Batches(world)},
+        "announcer.handler": {**metrics, **log, **tools["announcer"], **read_item},
         "poller.handler": {
             **time,
             **metrics,
@@ -128,13 +130,26 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
         "poller.round": {**log, "draw_lease": word, "choice": world.random.choice},
         "poller.remarks": {**log, "_heard": set()},
         "shared.task_table": {
+            "_serialize": serialize,
             "_deserialize": deserialize,
-            "read_item": _once(read_item),
-            "Task": SimpleNamespace(from_item=_once(Task.from_item)),
+            **read_item,
+            "Task": SimpleNamespace(from_item=world.reading.task),
         },
         "shared.api_key": {**time, "Lock": lambda: SimulatedLock(scheduler)},
-        "shared.comet_api.client": {**time, "ssl": SimpleNamespace(create_default_context=lambda: None)},
-        "copier.handler": {**time, **metrics, **log, **tools["copier"], "draw_lease": word},
+        "shared.settings": {"fields": _fields},
+        "shared.comet_api.client": {
+            **time,
+            "normal_base": _normal_base,
+            "ssl": SimpleNamespace(create_default_context=lambda: None),
+        },
+        "copier.handler": {
+            **time,
+            **metrics,
+            **log,
+            **tools["copier"],
+            "draw_lease": word,
+            "normal_base": _normal_base,
+        },
         "copier.answer": time,
         "copier.watch": {**time, "Event": lambda: SimulatedEvent(scheduler)},
         "copier.video_host": {
@@ -146,18 +161,6 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
         "copier.parts": {**pools, **_SIZES},
         "copier.copy": pools,
     }
-
-
-def _once[T](read: Callable[[Any], T]) -> Callable[[Any], T]:
-    """Return a function that reads each item once: the index shows the same ones again and again."""
-    known: dict[int, tuple[Any, T]] = {}
-
-    def read_once(item: Any) -> T:
-        if id(item) not in known:
-            known[id(item)] = item, read(item)  # who is kept keeps its identity
-        return known[id(item)][1]
-
-    return read_once
 
 
 def _settings(world: "World") -> dict[str, str]:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shared.task import Task
-from shared.task_table import read_item
 
 if TYPE_CHECKING:
     from tests.simulation.invariants import Invariants
@@ -51,7 +50,9 @@ class HandOffs:
     def on_trouble(self, process: "Process", task_id: str) -> None:
         self._refused.add((process, task_id))
 
-    def on_receive(self, body: str) -> None:
+    def on_receive(self, queue: str, body: str) -> None:
+        if queue != "copies":
+            return
         with suppress(ValueError, TypeError, KeyError):  # it may be anything
             self._received[json.loads(body)["lease"]] = self._world.scheduler.now
 
@@ -79,7 +80,10 @@ class HandOffs:
                 self._invariants.fail("no lease is without a message", f"{word}, read before it was written")
 
     def _is_held(self, task_id: str, word: str) -> bool:
-        task = Task.from_item(read_item(self._world.store.items.get(task_id) or {}))
+        item = self._world.store.items.get(task_id)
+        if item is None:
+            return False
+        task = self._world.reading.task_in(item)
         return task.lease == word and task.lease_until > self._world.scheduler.now
 
     def _check_lease(self, process: "Process", was: Task, now: Task) -> None:

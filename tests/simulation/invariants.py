@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from announcer.announcement import announcement
 from shared.lifecycle import MAX_COPY_ATTEMPTS
 from shared.task import RETRY, WORKING_ATTRIBUTES, Status, Task
-from shared.task_table import read_item
 from tests.simulation.handoffs import HandOffs
 from tests.simulation.pressure import Pressure
 from tests.simulation.renders import ENDINGS, REASON, SECRET, SIGNATURE, SUCCEEDING, Kind
@@ -68,9 +67,9 @@ class Invariants:
 
     def on_write(self, written: "Written") -> None:
         """Check a write of the table; its owner may do anything."""
-        self._world.note("  item is", shown(written.after))
-        process = self._world.scheduler.process
-        before, after = read_item(written.before or {}), read_item(written.after or {})
+        self._world.note("  item is", Shown(written.after))
+        process, reading = self._world.scheduler.process, self._world.reading
+        before, after = reading.item_or_nothing(written.before), reading.item_or_nothing(written.after)
         self._check_announcement(process.role, written.key, before, after)
         if process.is_safe or written.after is None:
             self._silence.forget(written.key)
@@ -82,7 +81,7 @@ class Invariants:
         if process.role == "intake":
             self._check_admission(written.key, after)
         else:
-            was, task = Task.from_item(before), Task.from_item(after)
+            was, task = reading.task(before), reading.task(after)
             self._check_progress(written.key, was, task)
             self._hand_offs.on_write(process, was, task)
             if process.role == "copier":
@@ -125,14 +124,14 @@ class Invariants:
 
     def on_expiry(self, key: str) -> None:
         """Check an item for the last time; RETRY does not keep it, until Intake hears of that."""
-        item = read_item(self._world.store.items[key])
+        item = self._world.reading.item(self._world.store.items[key])
         if item["status"] != RETRY:
             self._check_ending(key, item)
 
     def at_the_end(self) -> None:
         """Check that every task has the ending that it must have, and that everybody heard of it."""
         for key, wire in self._world.store.items.items():
-            self._check_ending(key, read_item(wire))
+            self._check_ending(key, self._world.reading.item(wire))
         for key, endings in self._endings.items():
             self._check_told(key, endings)
         self._check_uploads()
@@ -204,7 +203,7 @@ class Invariants:
     def _check_ending(self, key: str, item: dict[str, Any]) -> None:
         kind = self._world.renders[key].kind
         if "ended_at" not in item or "pending_since" in item or any(name in item for name in WORKING_ATTRIBUTES):
-            self.fail("every task ends", f"{key} ({kind}): {shown(item)}")
+            self.fail("every task ends", f"{key} ({kind}): {Shown(item)}")
             return
         ended = item["status"], item.get("error", {}).get("code")
         if ended not in self._possible_endings(key, kind):
@@ -238,8 +237,15 @@ class Invariants:
             self.fail("no upload is left open", str(list(world.objects.uploads)))
 
 
-def shown(item: "Wire | dict[str, Any] | None") -> str:
-    if item is None:
-        return "deleted"
-    plain = {name: next(iter(v.values())) if isinstance(v, dict) and len(v) == 1 else v for name, v in item.items()}
-    return " ".join(f"{name}={value}" for name, value in plain.items() if name not in {"task_id", "model"})
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An item for who reads what happened, which is seldom."""
+
+    item: "Wire | dict[str, Any] | None"
+
+    def __str__(self) -> str:
+        if self.item is None:
+            return "deleted"
+        single = {name: next(iter(v.values())) for name, v in self.item.items() if isinstance(v, dict) and len(v) == 1}
+        plain = {**self.item, **single}
+        return " ".join(f"{name}={value}" for name, value in plain.items() if name not in {"task_id", "model"})

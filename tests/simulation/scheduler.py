@@ -31,8 +31,8 @@ class Process:
         self.tools: Any = None
         """What its environment keeps."""
         self.cpu_is_free_at = 0.0
-        self.segment = 0
-        """Of the pending tasks, where it is a round."""
+        self.event: dict[str, Any] = {}
+        """What it was invoked with."""
 
 
 class Fiber:
@@ -177,7 +177,7 @@ class Scheduler:
             ready = [fiber for fiber in self.fibers if fiber.wake_at <= now]
             if ready:
                 return ready[int(self._random.random() * len(ready))] if len(ready) > 1 else ready[0]
-            soonest = min((fiber.wake_at for fiber in self.fibers), default=inf)
+            soonest = min([fiber.wake_at for fiber in self.fibers], default=inf)
             soonest = min(soonest, self._events[0][0]) if self._events else soonest
             if soonest > self._until or soonest == inf:
                 return None

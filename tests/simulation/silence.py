@@ -5,7 +5,6 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from shared.task import Task
-from shared.task_table import read_item
 
 if TYPE_CHECKING:
     from tests.simulation.invariants import Invariants
@@ -44,7 +43,7 @@ class Silence:
         item = self._world.store.items.get(task_id)
         now = self._world.scheduler.now
         if item and "pending_since" in item:
-            task = Task.from_item(read_item(item))
+            task = self._world.reading.task_in(item)
             self._check_period(task, now)
             self._check_word(task, now)
         self._asked_at[task_id] = now

@@ -159,7 +159,7 @@ class QueueMapping:
             if message is None:
                 return
             self._running += 1
-            self._world.invariants.on_receive(message.body)
+            self._world.invariants.on_receive(self._queue.name, message.body)
             record = {"eventSource": "aws:sqs", "messageId": message.message_id, "body": message.body}
             attributes = {"ApproximateReceiveCount": str(message.receives)}
             event = {"Records": [{**record, "attributes": attributes}]}

@@ -49,7 +49,7 @@ def outcomes(seeds: tuple[int, ...]) -> list[Outcome]:
 def outcome(seed: int) -> Outcome:
     world = run(seed)
     happened = {what.strip() for _, _, what, _ in world.trace} & RULES_AT_WORK
-    happened |= {said for _, _, what, said in world.trace if what == "begins"}
+    happened |= {str(said) for _, _, what, said in world.trace if what == "begins"}
     violation = report(seed, world) if world.invariants.violation else ""
     return Outcome(violation, world.called, world.crashes, happened)
 

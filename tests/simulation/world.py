@@ -12,6 +12,7 @@ from tests.simulation.dynamodb import DynamoDB, Staleness, Store, Wire, Written
 from tests.simulation.invariants import Invariants
 from tests.simulation.parameters import SNS, SSM
 from tests.simulation.provider import Gateway
+from tests.simulation.reading import Reading
 from tests.simulation.renders import FOREIGN_KEY, KEY, SIGNATURE, Render
 from tests.simulation.s3 import S3, Objects, error
 from tests.simulation.schedule import Schedule
@@ -45,12 +46,13 @@ class World:
         self.crashes: list[tuple[str, str]] = []
         """Who died at which call, and whether before or after it."""
         self.called: set[str] = set()
-        self.trace: list[tuple[float, str, str, str]] = []
+        self.trace: list[tuple[float, str, str, object]] = []
         self.renders: dict[str, Render] = {}
         self.keys: dict[str, str] = {}
         self.lost_records: list[tuple[str, str]] = []
         """What the stream forgot before a function had read it: the function, and the task."""
         self.handlers: dict[str, Callable[[dict[str, Any], Any], Any]] = {}
+        self.reading = Reading()
         self.invariants = Invariants(self)
         self.store = Store(now=lambda: self.scheduler.now, told=self._on_write)
         self.objects = Objects(told=self.invariants.on_object)
@@ -100,7 +102,7 @@ class World:
         else:
             self.excused_until = felt_until if self.excused_until == inf else max(self.excused_until, felt_until)
 
-    def note(self, what: str, outcome: str = "") -> None:
+    def note(self, what: str, outcome: object = "") -> None:
         self.trace.append((self.scheduler.now - EPOCH, self.scheduler.process.name, what, outcome))
 
     def url_of(self, render: Render) -> str:
