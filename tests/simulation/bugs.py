@@ -32,6 +32,7 @@ _put, _complete = S3.put_object, S3.complete_multipart_upload
 _own, _hand_off, _redirected = copy._own, Round._hand_off, video_url.redirected  # noqa: SLF001 - see above
 _plan, _announce = plan.plan, announcer._announce  # noqa: SLF001 - see above
 _HOUR = 3600
+_OFTEN = 0.1
 _admit = admission.admit
 _OF_THE_LAST_RUN = admission._OF_THE_LAST_RUN  # noqa: SLF001 - see above
 
@@ -269,8 +270,12 @@ def _owner_is_busy(weather: Weather) -> bool:
     return weather.user_is_busy == 1
 
 
-def _admits_late(weather: Weather) -> bool:
-    return weather.user_is_busy == 1 and any(spell.trouble is Trouble.INTAKE_OFF for spell in weather.spells)
+def _repeats_beside_its_owner(weather: Weather) -> bool:
+    return weather.user_is_busy == 1 and weather.repeated > 0
+
+
+def _refuses_and_is_slow(weather: Weather) -> bool:
+    return weather.refused >= _OFTEN and weather.slow > 0 and weather.tasks > 1
 
 
 def _knows_denials(weather: Weather) -> bool:
@@ -305,9 +310,7 @@ BUGS: dict[str, Bug] = {
     "copying-called-success": Bug(_changed(lambda made: replace(made, set={**made.set, "status": "SUCCESS"}))),
     "sent-after-recorded": Bug(_sent_after_recorded),
     "not-sent-again": Bug(_constant("poller.round._IN_TIME_SECONDS", inf), lambda weather: weather.slow > 0),
-    "not-taken-back": Bug(
-        lambda: patch.object(Round, "_take_back", lambda *_: None), lambda weather: weather.refused > 0
-    ),
+    "not-taken-back": Bug(lambda: patch.object(Round, "_take_back", lambda *_: None), _refuses_and_is_slow),
     "hand-off-not-guarded": Bug(
         _changed(lambda made: replace(made, expected={"pending_since": made.expected["pending_since"]}))
     ),
@@ -325,7 +328,7 @@ BUGS: dict[str, Bug] = {
         lambda weather: weather.host_trouble > 0,
     ),
     "admitted-by-kind-of-event": Bug(_admitted_by_kind_of_event),
-    "admitted-as-it-was": Bug(_admitted_as_it_was, _admits_late),
+    "admitted-as-it-was": Bug(_admitted_as_it_was, _repeats_beside_its_owner),
     "ended-at-kept": Bug(_constant("intake.admission._OF_THE_LAST_RUN", _OF_THE_LAST_RUN - {"ended_at"})),
     "not-found-at-once": Bug(_constant("shared.lifecycle.DENIED_SECONDS", 0)),
     "not-found-without-proof": Bug(

@@ -175,9 +175,9 @@ def draw(random: Random) -> Weather:
 
 def _tasks(random: Random) -> int:
     """Draw how many tasks there are: mostly a few, since each costs time; at times as many as it takes to wait."""
-    if random.random() < 0.03:
+    if random.random() < 0.025:
         return min(random.randint(5, 40), random.randint(5, 40))
-    return random.choice((1, 1, 2, 2, 3, 4))
+    return random.choice((1, 1, 1, 2, 2, 3, 4))
 
 
 def _spells(random: Random, storm_seconds: float) -> tuple[Spell, ...]:
