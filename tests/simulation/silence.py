@@ -87,8 +87,8 @@ class Silence:
 
     def _tick_after(self, time: float) -> float:
         """Return when the first tick after a time came, inf where none has."""
-        later = self._ticks[bisect(self._ticks, time) :]
-        return later[0] if later else inf
+        number = bisect(self._ticks, time)
+        return self._ticks[number] if number < len(self._ticks) else inf
 
     def _check_word(self, task: Task, now: float) -> None:
         since = self._useless_since.get(task.task_id)
