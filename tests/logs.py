@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+SERVICE = "seedance-poller"
 _OF_EVERY_LINE = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
 
 
@@ -25,7 +26,11 @@ def metrics_in(printed: str) -> dict[str, list[float]]:
     for line in printed.splitlines():
         if "_aws" in line:
             told: dict[str, Any] = json.loads(line)
-            for metric in told["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            (directive,) = told["_aws"]["CloudWatchMetrics"]
+            # Of any other no alarm hears, nor does the dashboard.
+            assert (directive["Namespace"], directive["Dimensions"]) == ("SeedancePoller", [["service"]])
+            assert told["service"] == SERVICE
+            for metric in directive["Metrics"]:
                 name = metric["Name"]
                 assert metric["Unit"] == ("Seconds" if "Seconds" in name else "Bytes" if "Bytes" in name else "Count")
                 found.setdefault(name, []).extend(told[name])

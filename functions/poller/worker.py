@@ -62,7 +62,9 @@ class Worker:
         done |= self._send([asked for asked in planned if asked is not mine])
         if mine is None and "QueueErrors" in done:
             mine = planned[0]  # better too early than not at all
-        return done | (self._run(mine, tasks, stop_at) if mine else {})
+        for name, count in (self._run(mine, tasks, stop_at) if mine else {}).items():
+            done[name] = done.get(name, 0) + count  # queues may fail a tick at both
+        return done
 
     def round(self, asked: RoundMessage, stop_at: float) -> Done:
         """Run one round, asking nothing after `stop_at` (epoch seconds); returns what was done."""

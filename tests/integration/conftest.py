@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from moto.dynamodb.exceptions import ItemSizeTooLarge
@@ -86,3 +87,9 @@ def lasting_comet_api() -> Iterator[SimulatedCometApi]:
 def shop(aws: None, lasting_comet_api: SimulatedCometApi) -> Iterator[CopyShop]:  # noqa: ARG001
     with CopyShop(lasting_comet_api) as shop:
         yield shop
+
+
+def gives_up_as(planned: Config, client: Any) -> bool:
+    """Tell whether a client has the time-outs and the tries of a config; botocore's own outlive an invocation."""
+    names = ("connect_timeout", "read_timeout", "retries")
+    return [getattr(client.meta.config, name) for name in names] == [vars(planned)[name] for name in names]

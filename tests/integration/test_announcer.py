@@ -11,6 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from announcer import handler as announcer
+from shared.aws import CLIENT_CONFIG
+from tests.integration.conftest import gives_up_as
 from tests.logs import logged, metrics_in
 from tests.template import ROOT
 
@@ -197,7 +199,22 @@ def test_an_aws_that_does_not_answer_is_asked_again_later(
     assert subscriber.heard() == []
 
 
-@pytest.mark.parametrize("code", ["AuthorizationError", "KMSAccessDenied", "KMSThrottling", "InternalError"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AuthorizationError",
+        "InternalError",
+        "InvalidSecurity",
+        "NotFound",
+        "Throttled",
+        "KMSAccessDenied",
+        "KMSDisabled",
+        "KMSInvalidState",
+        "KMSNotFound",
+        "KMSOptInRequired",
+        "KMSThrottling",
+    ],
+)
 def test_what_sns_may_take_later_is_delivered_again(subscriber: Subscriber, code: str) -> None:
     def refuse(**_: object) -> None:
         raise ClientError({"Error": {"Code": code, "Message": ""}}, "Publish")
@@ -206,3 +223,9 @@ def test_what_sns_may_take_later_is_delivered_again(subscriber: Subscriber, code
     client.meta.events.register("before-call.sns.Publish", refuse)
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert subscriber.heard() == []
+
+
+def test_its_client_gives_up_before_lambda_does(subscriber: Subscriber) -> None:
+    assert subscriber.heard() == []
+    client: Any = announcer._tools()[0]  # noqa: SLF001
+    assert gives_up_as(CLIENT_CONFIG, client)

@@ -1,5 +1,6 @@
 """CometAPI asked over real HTTP: every answer of the simulator's catalogue in, meaning out."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 from threading import Barrier
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -34,6 +36,7 @@ from shared.comet_api import (
     UnknownTask,
     Unreadable,
     client,
+    connection,
     content_url,
     normal_base,
 )
@@ -414,9 +417,7 @@ def silent_address() -> Iterator[tuple[str, int]]:
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, port, *_, **__: found if host == "many" else LOOK_UP(host, port)
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest: found if host == "many" else LOOK_UP(host, *rest))
 
 
 LOOK_UP = socket.getaddrinfo
@@ -431,6 +432,21 @@ def test_an_address_that_is_silent_costs_no_answer(
     addresses = [silent_address, (there.hostname or "", there.port or 0)]
     resolve_to(monkeypatch, *(addresses if is_first else reversed(addresses)))
     assert isinstance(api_of(comet_api, "http://many:1").ask(comet_api.create()), Report)
+
+
+def test_an_address_without_a_route_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function in a VPC may have no way for IPv6: that is an OSError of no finer kind."""
+    opened: list[str] = []
+
+    def open_socket(address: Any, _: float) -> socket.socket:
+        opened.append(address[0])
+        if len(opened) == 1:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        return socket.socket()
+
+    monkeypatch.setattr(connection, "open_socket", open_socket)
+    connection._open([("::1", 1), ("127.0.0.1", 2)], time.monotonic() + 5).close()  # noqa: SLF001
+    assert opened == ["::1", "127.0.0.1"]
 
 
 def test_an_address_of_ipv6_is_looked_up_without_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:

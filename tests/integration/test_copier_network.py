@@ -198,6 +198,9 @@ def test_every_url_of_a_copy_trusts_the_same_authorities() -> None:
     assert first is second
     assert first.verify_mode is ssl.CERT_REQUIRED
     assert first.check_hostname
+    usual = ssl.create_default_context()
+    assert first.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert first.get_ciphers() == usual.get_ciphers()
 
 
 # --- Time ---

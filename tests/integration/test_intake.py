@@ -12,13 +12,15 @@ import boto3
 import pytest
 
 from intake import handler as intake
+from shared.aws import CLIENT_CONFIG
 from shared.task_table import TaskTable
-from tests.integration.conftest import TABLE
+from tests.integration.conftest import TABLE, gives_up_as
 from tests.logs import logged, metrics_in
 from tests.template import ROOT
 
 EVENT = json.loads((ROOT / "events/stream.json").read_text())
 IDS = [record["dynamodb"]["Keys"]["task_id"]["S"] for record in EVENT["Records"]]
+MINUTE = 60
 CONTEXT: Any = SimpleNamespace(
     function_name="i", memory_limit_in_mb=256, invoked_function_arn="arn", aws_request_id="id"
 )
@@ -53,7 +55,7 @@ def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str], caplog: pytes
     found = items()
     admitted = ("task_bare", "task_body", "task_body_with_metadata", "task_put_again", "task_retried")
     for task_id in admitted:
-        assert found[task_id]["pending_since"]
+        assert 0 <= time.time() - int(found[task_id]["pending_since"]) < MINUTE
         assert found[task_id]["status"] == "SUBMITTED"
         assert not found[task_id].keys() & {"ended_at", "expires_at", "reported_at", "lease"}
     assert found["task_put_again"]["project"] == "trailer"
@@ -184,3 +186,8 @@ def test_a_retry_takes_the_lease_from_whoever_copies(table: TaskTable) -> None:
     assert task
     assert (task.status, task.lease, task.lease_until, task.copy_attempts) == ("SUBMITTED", None, 0, 0)
     assert task.reported_at == 7
+
+
+def test_its_client_gives_up_before_lambda_does() -> None:
+    table, _ = intake._tools()  # noqa: SLF001
+    assert gives_up_as(CLIENT_CONFIG, table._client)  # noqa: SLF001

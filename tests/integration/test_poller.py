@@ -790,3 +790,39 @@ def test_an_item_that_was_changed_by_hand_does_not_stop_a_round(stack: Stack) ->
     stack.round()
     assert {stack.item(name)["status"] for name in (task_id, other)} == {"IN_PROGRESS"}
     boto3.resource("dynamodb").Table(TABLE).delete_item(Key={"task_id": task_id})
+
+
+# ------------------------------------------------------------------ what is easily passed over
+
+
+def test_what_nobody_foresaw_in_one_of_many_questions_fails_the_round(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        stack.insert()
+    stack.round()  # asks one first; from now on they are asked by threads
+    monkeypatch.setattr("poller.round.decide", lambda *_: raising(ZeroDivisionError())())
+    with pytest.raises(ZeroDivisionError):
+        stack.round()
+
+
+def test_a_lease_hides_nobody_who_has_waited_for_long(stack: Stack) -> None:
+    """Its message may be lost, and its URL die."""
+    stack.insert(age=7 * 3600, lease_until=int(stack.clock.now()) + 3600)
+    assert stack.tick()["OldestPendingSeconds"] >= 7 * 3600
+
+
+def test_a_write_that_is_throttled_is_no_item_that_is_too_large(stack: Stack) -> None:
+    stack.insert()
+    stack.before["UpdateItem"] = raising(ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "Call"))
+    done = stack.round()
+    assert done["TableErrors"] == 1
+    assert "ItemsTooLarge" not in done
+
+
+def test_a_tick_counts_what_both_queues_refused(stack: Stack) -> None:
+    stack.done()
+    refuse = raising(TROUBLES["refused"])
+    stack.before |= {"SendMessage": refuse, "SendMessageBatch": refuse}
+    done = stack.worker.tick(SCHEDULED, stack.clock.now() + 60)
+    assert done["QueueErrors"] == 2

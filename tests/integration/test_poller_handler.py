@@ -16,10 +16,11 @@ from copier.connection import trusted_authorities
 from infra.local.cometapi import SimulatedCometApi
 from poller import handler as poller
 from poller import remarks
-from poller.worker import Polling
+from poller.worker import Polling, Worker
+from shared.aws import CLIENT_CONFIG
 from shared.lifecycle import Limits
 from shared.queues import RoundMessage
-from tests.integration.conftest import TABLE
+from tests.integration.conftest import TABLE, gives_up_as
 from tests.integration.polling import Stack
 from tests.logs import metrics_in
 from tests.template import ROOT
@@ -114,6 +115,7 @@ def test_every_question_has_a_connection_to_write_over(
     for client in (tools.table._client, tools.queues._client):  # noqa: SLF001 - see above
         config: Any = client.meta.config
         assert config.max_pool_connections == most
+        assert gives_up_as(CLIENT_CONFIG, client)
 
 
 def test_no_more_questions_are_asked_at_once_than_are_allowed(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,15 +134,49 @@ def test_each_setting_gets_to_where_it_belongs(handle: Handle) -> None:
     worker: Any = poller._worker()  # noqa: SLF001 - see above
     assert worker._polling == Polling(interval=15, most_concurrent=4, tasks_per_worker=2000, most_workers=8)  # noqa: SLF001
     assert worker._tools.limits == Limits(deadline_seconds=24 * 3600, retention_seconds=30 * 86400)  # noqa: SLF001
+    assert worker._key is worker._tools.api._key, "whoever doubts a key has the next question ask with the new one"  # noqa: SLF001
     assert worker._tools.api._pool.pool.maxsize == 4, "a connection for each question that is asked at once"  # noqa: SLF001
 
 
 @pytest.mark.usefixtures("handle")
-def test_nothing_is_asked_in_the_last_half_minute(stack: Stack) -> None:
+@pytest.mark.parametrize("kind", ["round", "tick"])
+def test_nothing_is_asked_in_the_last_half_minute(stack: Stack, kind: str) -> None:
     """Its answer could come too late to be written down."""
     stack.insert()
-    poller.handler(delivered(asked_now(stack)), context(29))
+    poller.handler(delivered(asked_now(stack)) if kind == "round" else {}, context(29))
     assert stack.comet_api.requests == []
+
+
+@pytest.mark.parametrize("kind", ["round", "tick"])
+def test_what_nobody_foresaw_fails_the_invocation(
+    stack: Stack, handle: Handle, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Lambda counts it, and delivers the round again; who swallows it has no alarm ring."""
+
+    def surprise(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Worker, kind, surprise)
+    with pytest.raises(ZeroDivisionError):
+        handle(delivered(asked_now(stack)) if kind == "round" else {})
+
+
+def test_a_round_without_a_report_says_so(stack: Stack, handle: Handle, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alarm asks for the absence of reports, and CloudWatch fills no metric that was never sent."""
+    stack.insert(stack.comet_api.create(answers=["http_502"]))
+    handle(delivered(asked_now(stack)))
+    assert metrics_in(capsys.readouterr().out)["AnswersReport"] == [0]
+
+
+def test_no_logger_at_all_tells_a_signed_url(
+    stack: Stack, handle: Handle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lambda writes down what any library says at INFO."""
+    caplog.set_level("INFO")
+    stack.done()
+    handle(delivered(asked_now(stack)))
+    assert metrics_in(capsys.readouterr().out)["HandOffs"] == [1]
+    assert "X-Tos" not in caplog.text
 
 
 @pytest.mark.parametrize(

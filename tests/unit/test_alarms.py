@@ -1,5 +1,6 @@
 """Each alarm rings within the time that its words promise, and clears, by AWS's rules; tests/cloudwatch.py has them."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -314,3 +315,10 @@ def test_it_says_nothing_that_is_not_judged_here(alarm: str) -> None:
     assert WRITTEN[alarm].keys() <= JUDGED
     for metric in WRITTEN[alarm].get("Metrics", ()):
         assert metric.get("MetricStat", {}).keys() <= {"Metric", "Stat", "Period"}
+
+
+@pytest.mark.parametrize("alarm", [name for name, written in WRITTEN.items() if "Metrics" in written])
+def test_it_looks_at_every_series_that_it_names(alarm: str) -> None:
+    metrics = WRITTEN[alarm]["Metrics"]
+    used = {word for metric in metrics for word in re.findall(r"\w+", metric.get("Expression", ""))}
+    assert {metric["Id"] for metric in metrics if metric.get("ReturnData") is False} <= used

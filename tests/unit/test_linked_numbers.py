@@ -245,6 +245,27 @@ def test_everybody_has_time_to_answer() -> None:
     assert ANSWER_SECONDS == 15  # the client time-out that CometAPI's documentation advises
     assert patience.silence_seconds >= 10
     assert len(patience.retry_delays) >= 3
+    assert sum(patience.retry_delays) >= 2  # what is over within seconds costs no attempt
+    aws = vars(CLIENT_CONFIG)
+    assert aws["connect_timeout"] > 1
+    assert aws["read_timeout"] >= 5
+    assert aws["retries"] == {"mode": "standard", "total_max_attempts": 4}
+
+
+def test_a_slow_link_to_s3_carries_a_whole_body_and_what_is_left_can_be_removed() -> None:
+    least_bytes_per_second = 2 << 20
+    assert vars(video_bucket.S3_CONFIG)["connect_timeout"] >= parts.WHOLE_BYTES / least_bytes_per_second
+    assert video_bucket._ABORT_SECONDS >= 3  # noqa: SLF001 - a request and one more try
+
+
+def test_a_host_that_drips_leaves_a_copier_most_of_its_time() -> None:
+    """It is given up after some windows; the others in the queue wait for as long."""
+    assert 3 * Patience().window_seconds < seconds("Copier") / 5
+
+
+def test_a_poller_may_open_all_connections_that_it_is_allowed() -> None:
+    """lambda/latest/dg/gettingstarted-limits.html: 1,024 file descriptors, 1,024 threads."""
+    assert PARAMETERS["MaxConcurrentPolls"]["MaxValue"] * 3 < 1024  # CometAPI, DynamoDB and SQS have pools of that size
 
 
 def test_a_key_that_was_replaced_is_used_for_no_longer_than_is_said() -> None:

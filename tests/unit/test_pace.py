@@ -44,6 +44,7 @@ def gauge(*answers: Answer) -> Gauge:
         ([*[DOWN] * 4, GOOD, *[DOWN] * 4], False),
         ([Misdirected(reason="HTTP 302")] * 5, True),
         ([*[DOWN] * 4, UNREADABLE], False),
+        ([*[DOWN] * 4, UNREADABLE, *[DOWN] * 4], False),
         ([UNREADABLE] * 9 + [DENIED] * 9 + [UNCLEAR] * 9, False),  # of single tasks
         ([REFUSED] * 99, False),  # a key that works for others
         ([KeyRejected(message="")], True),

@@ -643,3 +643,14 @@ def flat(result: Mapping[str, Any]) -> list[object]:
     usage = result.get("usage", {})
     assert all(isinstance(value, Decimal | int | str) for value in usage.values())
     return [value for name, value in result.items() if name != "usage"]
+
+
+@pytest.mark.parametrize("name", ["model", "status", "code"])
+@pytest.mark.parametrize("text", ["x" * 2000, "a\ud800", "key sk-abcdef1234567890"], ids=["long", "half", "key"])
+def test_no_text_of_an_answer_is_kept_as_it_came(name: str, text: str) -> None:
+    """It may be too large for an item, break its writing, or hold a key."""
+    report = answer({"id": "task_x", "status": "failed" if name == "code" else "odd", name: text})
+    assert isinstance(report, Report)
+    (kept,) = [each for each in (report.model, report.word, report.code) if each and each not in {"odd", "failed"}]
+    assert 0 < len(kept.encode()) <= 1000
+    assert "abcdef" not in kept

@@ -346,6 +346,9 @@ def test_the_filters_deliver_what_intake_must_see() -> None:
     assert "task_pending" not in seen
     ended = {"dynamodb": {"NewImage": {"status": {"S": "SUCCESS"}, "ended_at": {"N": "1776567700"}}}}
     assert not any(delivered(ended, pattern) for pattern in patterns)
+    # Its owner may have it tried again while it waits, too.
+    again = {"dynamodb": {"NewImage": {"status": {"S": "RETRY"}, "pending_since": {"N": "1776567700"}}}}
+    assert any(delivered(again, pattern) for pattern in patterns)
 
 
 def test_the_filter_delivers_every_ending_to_the_announcer() -> None:
