@@ -175,21 +175,17 @@ def no_condition(params: Params) -> Iterator[str]:
 
 
 _OBJECT = {"Bucket", "Key", "ContentType", "Metadata"}
-_WRITE = {
-    "s3.PutObject": _OBJECT | {"Body", "ChecksumCRC32", "IfNoneMatch"},
-    "s3.CreateMultipartUpload": _OBJECT | {"ChecksumAlgorithm", "ChecksumType"},
-}
-"""What writing an object may say, ours and the tests'."""
+"""What writing an object may say, in whichever way; ours and the tests'."""
 
 
-def of_which(operation: str) -> Rule:
+def nothing_but(*names: str) -> Rule:
     """AmazonS3/latest/API/API_PutObject.html: tags, ACLs and locks take permissions that no policy here gives.
 
     And a request's own encryption or storage class has the bucket's key and lifecycle passed over.
     """
 
     def nothing_more(params: Params) -> Iterator[str]:
-        for name in sorted(params.keys() - _WRITE[operation]):
+        for name in sorted(params.keys() - {*_OBJECT, *names}):
             yield f"{name} is refused, or passes the bucket's own rules over"
 
     return nothing_more
@@ -380,8 +376,10 @@ def a_parameter(params: Params) -> Iterator[str]:
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    "s3.PutObject": (of_which("s3.PutObject"), a_label, a_body, a_condition),
-    "s3.CreateMultipartUpload": (of_which("s3.CreateMultipartUpload"), a_label, no_condition, uploads.begin),
+    "s3.PutObject": (nothing_but("Body", "ChecksumCRC32", "IfNoneMatch"), a_label, a_body, a_condition),
+    "s3.CreateMultipartUpload": (
+        *(nothing_but("ChecksumAlgorithm", "ChecksumType"), a_label, no_condition, uploads.begin),
+    ),
     "s3.UploadPart": (no_condition, uploads.add),
     "s3.CompleteMultipartUpload": (a_condition, uploads.complete),
     "sqs.SendMessage": (a_message,),

@@ -31,6 +31,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 TEMPLATE = load(ROOT / "template.yaml")
+OBSERVABILITY = load(ROOT / "infra/observability.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 
 

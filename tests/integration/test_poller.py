@@ -48,8 +48,8 @@ def stack(dynamodb: Any, comet_api: SimulatedCometApi, monkeypatch: pytest.Monke
     made.executor.shutdown()
 
 
-def raising(error: Exception) -> Callable[[], None]:
-    def fail() -> None:
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
         raise error
 
     return fail
@@ -801,7 +801,7 @@ def test_what_nobody_foresaw_in_one_of_many_questions_fails_the_round(
     for _ in range(3):
         stack.insert()
     stack.round()  # asks one first; from now on they are asked by threads
-    monkeypatch.setattr("poller.round.decide", lambda *_: raising(ZeroDivisionError())())
+    monkeypatch.setattr("poller.round.decide", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         stack.round()
 

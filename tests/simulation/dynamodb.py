@@ -187,9 +187,7 @@ def serialize(value: Any) -> Wire:
     """Do as boto3's TypeSerializer does with all that occurs here, in less than half of the time."""
     if isinstance(value, str):
         return {"S": value}
-    if isinstance(value, bool) or value is None:
-        return _serialize(value)
-    if isinstance(value, int | Decimal):
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return {"N": str(value)}
     if isinstance(value, dict):
         return {"M": {name: serialize(each) for name, each in value.items()}}

@@ -1,9 +1,7 @@
 """How many questions are under way at once."""
 
-import json
 from collections import Counter
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.simulation.invariants import Invariants
@@ -25,19 +23,9 @@ class Pressure:
 
     def on_ask(self, process: "Process") -> None:
         """Check that no more than two rounds of a segment ask at a time: one that ends, and the next."""
-        if not self._is_bounded:
-            return
-        segment = _segment(process.event)
-        self._asking[segment] += 1
-        if self._asking[segment] > self._most:
-            self._invariants.fail("rounds do not pile up", f"{self._asking[segment]} questions at once")
+        self._asking[process.segment] += 1
+        if self._is_bounded and self._asking[process.segment] > self._most:
+            self._invariants.fail("rounds do not pile up", f"{self._asking[process.segment]} questions at once")
 
     def on_answered(self, process: "Process") -> None:
-        if self._is_bounded:
-            self._asking[_segment(process.event)] -= 1
-
-
-def _segment(event: dict[str, Any]) -> int:
-    with suppress(ValueError, TypeError, KeyError, AttributeError):  # it may be anything
-        return int(json.loads(event["Records"][0]["body"])["segment"])
-    return 0
+        self._asking[process.segment] -= 1

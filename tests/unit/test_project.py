@@ -12,9 +12,8 @@ import pytest
 from shared.lifecycle import QUEUE_SECONDS
 from shared.queues import COPY_DELAY_SECONDS
 from shared.task import POLLED_ATTRIBUTES
-from tests.template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE, load, of_type, table_schema
+from tests.template import FUNCTIONS, OBSERVABILITY, RESOURCES, ROOT, TEMPLATE, of_type, table_schema
 
-OBSERVABILITY = load(ROOT / "infra/observability.yaml")
 BUILD = (ROOT / "functions/Makefile").read_text()
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
 ACTIONS = {
@@ -155,15 +154,25 @@ READER = {
     "Stream", "StartingPosition", "BatchSize", "BisectBatchOnFunctionError", "FunctionResponseTypes",
     "MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "DestinationConfig", "FilterCriteria",
 }  # fmt: skip
+MESSAGES = {"Queue", "BatchSize", "FunctionResponseTypes"}
 TICK = {"Description", "PermissionsBoundary", "OmitName", "ScheduleExpression", "Input", "RetryPolicy"}
 
 
 @pytest.mark.parametrize(
     ("function", "event", "said"),
-    [("Intake", "Inserted", READER), ("Announcer", "Ended", READER), ("Poller", "Tick", TICK)],
+    [
+        ("Intake", "Inserted", READER),
+        ("Announcer", "Ended", READER),
+        ("Poller", "Tick", TICK),
+        ("Poller", "Round", MESSAGES),
+        ("Copier", "Copy", MESSAGES | {"ScalingConfig"}),
+    ],
 )
 def test_nothing_waits_for_a_window(function: str, event: str, said: set[str]) -> None:
-    """Neither a batch to fill (MaximumBatchingWindowInSeconds) nor a tick (FlexibleTimeWindow)."""
+    """Neither a batch to fill (MaximumBatchingWindowInSeconds) nor a tick (FlexibleTimeWindow).
+
+    Nor does a queue lose what a filter does not let through (lambda/latest/dg/with-sqs-filtering.html).
+    """
     assert FUNCTIONS[f"{function}Function"]["Events"][event]["Properties"].keys() == said
 
 
@@ -177,6 +186,7 @@ def test_every_queue_and_topic_and_the_bucket_refuse_plain_http(template: dict[s
             (only,) = named if isinstance(named, list) else [named]
             (refusal,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
             assert refusal["Principal"] == "*"
+            assert refusal["Action"] == {"Queues": "sqs:*", "Topics": "sns:Publish", "Bucket": "s3:*"}[member]
             assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             refusing.add(only["Ref"])
     owned = {

@@ -7,9 +7,8 @@ import pytest
 
 from shared.lifecycle import Limits, ending
 from shared.task import Status
-from tests.template import FUNCTIONS, RESOURCES, ROOT, TEMPLATE, load, of_type
+from tests.template import FUNCTIONS, OBSERVABILITY, RESOURCES, ROOT, TEMPLATE, of_type
 
-OBSERVABILITY = load(ROOT / "infra/observability.yaml")
 GLOBALS = TEMPLATE["Globals"]["Function"]
 VARIABLES = GLOBALS["Environment"]["Variables"]
 THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
@@ -184,6 +183,7 @@ def test_every_policy_is_about_what_it_lies_on_and_lets_no_other_account_in(temp
                 resources = [thing(resource) for resource in listed(statement["Resource"])]
                 assert resources == [place["Ref"], "${VideosBucket.Arn}/*"][: 1 + (member == "Bucket")]
                 assert statement["Effect"] == "Deny" or statement["Condition"] == THIS_ACCOUNT
+                assert statement["Effect"] == "Deny" or statement["Action"] == "sns:Publish"
 
 
 def test_logs_are_kept_for_days_that_cloudwatch_knows() -> None:

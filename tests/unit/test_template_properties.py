@@ -4,13 +4,10 @@ A fixed name keeps a second stack out, reserved concurrency is refused in a new 
 deletion, a filter on a queue deletes what it does not let through. Whoever adds a property adds it here.
 """
 
-from typing import Any
-
 import pytest
 
-from tests.template import FUNCTIONS, ROOT, TEMPLATE, load, of_type
+from tests.template import OBSERVABILITY, TEMPLATE
 
-OBSERVABILITY = load(ROOT / "infra/observability.yaml")
 ALL = {**TEMPLATE["Resources"], **OBSERVABILITY["Resources"]}
 
 FUNCTION = {"Handler", "MemorySize", "Timeout", "LoggingConfig", "Policies", "Events"}
@@ -48,15 +45,9 @@ AROUND = {
     "Observability": {"Condition"},
     "AlarmSubscription": {"Condition"},
 }
-MAPPING = {"Queue", "BatchSize", "FunctionResponseTypes"}
 GLOBALS = {
     "CodeUri", "Runtime", "Architectures", "Tracing", "PermissionsBoundary", "LoggingConfig", "Environment",
 }  # fmt: skip
-ONLY_OVER_TLS = {
-    "AWS::SQS::QueuePolicy": "sqs:*",
-    "AWS::S3::BucketPolicy": "s3:*",
-    "AWS::SNS::TopicPolicy": "sns:Publish",
-}
 
 
 @pytest.mark.parametrize("name", [name for name, each in ALL.items() if each["Type"] != "AWS::CloudWatch::Alarm"])
@@ -70,21 +61,7 @@ def test_every_resource_is_there_without_a_condition_and_goes_with_the_stack(nam
     assert ALL[name].keys() - {"Type", "Properties", "Metadata"} == AROUND.get(name, set())
 
 
-def test_a_mapping_of_a_queue_takes_all_its_messages() -> None:
-    """lambda/latest/dg/with-sqs-filtering.html: what a filter does not let through is deleted from the queue."""
-    assert FUNCTIONS["PollerFunction"]["Events"]["Round"]["Properties"].keys() == MAPPING
-    assert FUNCTIONS["CopierFunction"]["Events"]["Copy"]["Properties"].keys() == MAPPING | {"ScalingConfig"}
-
-
 def test_the_globals_say_this_and_no_more() -> None:
     assert TEMPLATE["Globals"].keys() == {"Function"}
     assert TEMPLATE["Globals"]["Function"].keys() == GLOBALS
     assert TEMPLATE["Globals"]["Function"]["Tracing"] == {"Ref": "Tracing"}
-
-
-@pytest.mark.parametrize("template", [TEMPLATE, OBSERVABILITY], ids=["template", "observability"])
-def test_every_policy_allows_publishing_alone_and_refuses_all_over_plain_http(template: dict[str, Any]) -> None:
-    for kind, refused in ONLY_OVER_TLS.items():
-        for policy in of_type(kind, template).values():
-            for statement in policy["PolicyDocument"]["Statement"]:
-                assert statement["Action"] == ("sns:Publish" if statement["Effect"] == "Allow" else refused)
