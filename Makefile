@@ -6,6 +6,8 @@ UV := .tools/uv/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := functions:.
 export SAM_CLI_TELEMETRY := 0
+# The tests start `aws` and `sam` a hundred times; what they import is compiled at the first, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 SAM := .tools/sam/bin/sam
 ENVIRONMENT ?= default
 SEEDS ?= 100000
