@@ -42,7 +42,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             raise
 
     monkeypatch.setattr(UpdateExpressionExecutor, "execute", all_or_nothing)
-    with mock_aws():
+    # A session that stays has read the descriptions of AWS's services already.
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from cometapi import CometAPI
 
 from infra.local.cometapi import STATUS_WORDS, RemoteCometApi, SimulatedCometApi, Step, answers, video_behaviours
 from infra.local.cometapi.contents import CONTENTS
@@ -133,6 +132,8 @@ def test_an_unknown_id_does_not_exist(comet_api: SimulatedCometApi) -> None:
 
 
 def test_the_official_client_creates_and_retrieves(comet_api: SimulatedCometApi) -> None:
+    from cometapi import CometAPI  # noqa: PLC0415 - it takes longer than all tests of many a file
+
     with CometAPI(api_key=comet_api.api_key, base_url=f"{comet_api.base_url}/v1", max_retries=0) as client:
         created = client.videos.create(prompt="a cat", model="sora-2", seconds="4", size="1280x720")
         retrieved = client.videos.retrieve(created.id)
