@@ -1,6 +1,5 @@
 """What Lambda gives the functions before they are imported, AWS's rules, and how tests share processes."""
 
-import gc
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,15 +18,25 @@ settings.register_profile("patient", deadline=None)  # how fast an example is de
 settings.load_profile("patient")
 
 _TOGETHER = {
-    "runbook": ("test_runbook",),
-    "main": ("test_certainty", "test_silence", "test_readers", "test_main_job", "test_queues", "test_conformance"),
-    "trouble": ("test_faults", "test_kills", "test_permissions", "test_smoke", "test_announcements"),
-    "everyday": ("test_readme", "test_upgrades", "test_first_edition"),
-    "tools": ("test_artifact", "test_gallery", "test_ministack"),
+    "runbook": ("e2e/test_runbook",),
+    "trouble": (
+        "e2e/test_faults",
+        "e2e/test_kills",
+        "e2e/test_permissions",
+        "e2e/test_smoke",
+        "e2e/test_announcements",
+    ),
+    "upgrades": ("e2e/test_upgrades", "e2e/test_first_edition"),
+    "main": (
+        *("e2e/test_certainty", "e2e/test_silence", "e2e/test_readers"),
+        *("e2e/test_main_job", "e2e/test_queues", "e2e/test_conformance"),
+    ),
+    "model": ("model/test_model",),
+    "tools": ("e2e/test_artifact", "e2e/test_gallery", "e2e/test_ministack", "e2e/test_readme"),
+    "worlds": ("simulation/test_worlds",),
 }
-_GROUPS = {f"tests/e2e/{name}.py": group for group, names in _TOGETHER.items() for name in names}
-_GROUPS["tests/model/test_model.py"] = "model"
-_GROUPS["tests/simulation/test_worlds.py"] = "worlds"
+"""What one process has to itself, the longest first: a deployed stack, or what was explored."""
+_GROUPS = {f"tests/{name}.py": group for group, names in _TOGETHER.items() for name in names}
 
 
 @pytest.fixture(autouse=True)
@@ -38,10 +47,7 @@ def _nothing_that_aws_would_refuse() -> Iterator[None]:
 
 
 class SideBySide(LoadScopeScheduling):  # type: ignore[misc]  # see pyproject.toml
-    """Lets one process have all tests that share a stack, or what was explored; the others go wherever there is time.
-
-    The groups are the largest scopes, so they begin first: as many processes as there are groups never wait for one.
-    """
+    """Lets one process have all tests of a group, in the order collected; the others go wherever there is time."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _GROUPS.get(nodeid.partition("::")[0], nodeid)
@@ -56,7 +62,8 @@ class Parts:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> SideBySide:
-        """Share the tests out by the stack that they need."""
+        """Share the tests out by the stack that they need, in the order in which they were collected."""
+        config.option.loadscopereorder = False
         return SideBySide(config, log)
 
     @pytest.hookimpl(optionalhook=True)
@@ -74,9 +81,15 @@ class Parts:
                 self._terminal.write_line(f" {part} is through; left: {left or 'nothing'}")
 
 
-def pytest_collection_finish() -> None:
-    """What was imported and collected is no garbage: going through it all takes a collector a tenth of the time."""
-    gc.freeze()
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, where several processes share the tests; else the fast ones are first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0]))
+
+
+def _turn(file: str) -> int:
+    groups = list(_TOGETHER)
+    return groups.index(_GROUPS[file]) if file in _GROUPS else len(groups) + ("simulation" not in file)
 
 
 def _part(test_id: str) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+IMPATIENT_SAM = {"SAM_CLI_POLL_DELAY": "0.5"}
+"""By itself sam looks every 5 s whether a stack is deployed, which here takes one or two."""
 
 
 def without_aws(environment: dict[str, str]) -> dict[str, str]:

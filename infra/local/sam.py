@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.aws import without_aws
+from infra.local.aws import IMPATIENT_SAM, without_aws
 from infra.local.ministack import ROOT
 from infra.local.process import run
 
@@ -93,7 +93,7 @@ def _environment(endpoint: str | None) -> dict[str, str]:
     path = f"{ROOT}/.venv/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = without_aws(dict(os.environ)) | {"PATH": path, "SAM_CLI_TELEMETRY": "0"}
     environment.pop("PYTHONPATH", None)
-    return environment | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
+    return environment | ({"AWS_ENDPOINT_URL": endpoint} | IMPATIENT_SAM if endpoint else {})
 
 
 def _fingerprint(project: Project) -> str:

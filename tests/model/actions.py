@@ -99,8 +99,7 @@ def steps(state: State) -> Iterator[Step]:
         return
     yield from _time(state, state.item)
     yield from _intake(state, state.item)
-    for what in ANSWERS:
-        yield from _poll(state, state.item, what)
+    yield from _poll(state, state.item)
     yield from _pollers(state)
     yield from _queue(state, state.item)
     for copier in dict.fromkeys(state.copiers):
@@ -127,7 +126,7 @@ def settled(state: State) -> State:
 @cache
 def _is_handed_off(item: Attributes) -> bool:
     """Tell whether some answer lets the video be handed off."""
-    return any(isinstance(decided[0], HandOff) for what in ANSWERS if (decided := _decided(item, what)))
+    return any(decision.is_hand_off for decision in _decisions(item))
 
 
 @cache
@@ -185,40 +184,56 @@ def _admit(record: Attributes, item: Attributes) -> Written:
     return write(item, change) if change else Written(item, is_made=False)
 
 
+class _Decision(NamedTuple):
+    """What is written on an answer of CometAPI."""
+
+    what: str
+    said: str
+    is_hand_off: bool
+    written: Written
+    wrong: str
+    """What must not be written so."""
+
+
 @cache
-def _decided(item: Attributes, what: str) -> tuple[Change, Written, bool] | None:
-    """Decide about an answer, and write it; also tell whether it is written only while all that was seen is so."""
+def _decisions(item: Attributes) -> tuple[_Decision, ...]:
+    """Decide about every answer, and write what is decided, if anything is."""
     task = Task.from_item(thaw(item))
-    change = lifecycle.decide(task, ANSWERS[what], NOW, LIMITS)
-    if change is None:
-        return None
-    leased = change.under(NEW_WORD) if isinstance(change, HandOff) else change
-    return change, write(item, leased), change.expected == task.seen
+    return tuple(
+        _decided(task, item, what, change)
+        for what, answer in ANSWERS.items()
+        if (change := lifecycle.decide(task, answer, NOW, LIMITS))
+    )
 
 
-def _poll(state: State, item: Attributes, what: str) -> Iterator[Step]:
-    decided = _decided(item, what)
-    if not decided:
-        return
-    change, written, is_safe = decided
+def _decided(task: Task, item: Attributes, what: str, change: Change) -> _Decision:
+    wrong = "" if change.expected == task.seen else "the Poller writes only while all is as it was read"
     said = f"CometAPI answers: {what}"
-    wrong = "" if is_safe else "the Poller writes only while all is as it was read"
-    after = follow(state, written.item, has_new_word=written.has_new_word)
     if isinstance(change, HandOff):
+        said += "; the Poller sends a message"
+        return _Decision(what, said, is_hand_off=True, written=write(item, change.under(NEW_WORD)), wrong=wrong)
+    written = write(item, change)
+    values = thaw(written.item)
+    said += f"; the task ends {values['status']}" if has_ended(values) else "; it is noted"
+    if values.get("error", {}).get("code") == "copies_exhausted":
+        said += ", since all copies were in vain"
+    return _Decision(what, said, is_hand_off=False, written=written, wrong=wrong)
+
+
+def _poll(state: State, item: Attributes) -> Iterator[Step]:
+    for what, said, is_hand_off, written, wrong in _decisions(item):
+        after = follow(state, written.item, has_new_word=written.has_new_word)
+        if not is_hand_off:
+            yield Step(said, what, after, wrong)
+            continue
         if len(state.pollers) < _MOST:
-            yield Step(f"{said}; the Poller sends a message", what, state._replace(pollers=(*state.pollers, IN_TIME)))
+            yield Step(said, what, state._replace(pollers=(*state.pollers, IN_TIME)))
         for poller in dict.fromkeys(state.pollers):
             leased = after._replace(pollers=_without(state.pollers, poller), messages=int(poller == IN_TIME))
             if poller == IN_TIME:
                 yield Step("the Poller writes the lease", what, leased, wrong)
             again = leased._replace(sends_again=True)
             yield Step("the Poller writes the lease late, or without an answer", what, again, wrong)
-    else:
-        values = thaw(written.item)
-        became = f"the task ends {values['status']}" if has_ended(values) else "it is noted"
-        if values.get("error", {}).get("code") == "copies_exhausted":
-            became += ", since all copies were in vain"
-        yield Step(f"{said}; {became}", what, after, wrong)
 
 
 def _pollers(state: State) -> Iterator[Step]:
@@ -336,5 +351,5 @@ def writes(copier: Copier) -> dict[str, Change]:
 
 def forget() -> None:
     """Forget what was decided, since the functions are others now."""
-    for memory in (_admit, _decided, _is_handed_off, _outcomes, _is_harmless):
+    for memory in (_admit, _decisions, _is_handed_off, _outcomes, _is_harmless):
         memory.cache_clear()

@@ -126,6 +126,6 @@ def write(item: Attributes, change: Change) -> Written:
 def follow(state: State, item: Attributes | None, *, has_new_word: bool = False) -> State:
     """Put another item in the place of the one that was there; whoever had a word that it lost is left without."""
     if not has_new_word and item is not None and ("lease", ITS_WORD) in item:
-        return state._replace(item=item)
+        return State(item, *state[1:])  # `_replace` takes twice the time
     copiers = (c._replace(has_lease=False, is_cancelled=c.is_cancelled or not has_new_word) for c in state.copiers)
     return state._replace(item=item, messages=0, sends_again=False, copiers=tuple(copiers))
