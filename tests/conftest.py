@@ -1,5 +1,6 @@
 """What Lambda gives the functions before they are imported, AWS's rules, and how tests share processes."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from tests import aws_rules
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "SeedancePoller"
 os.environ["POWERTOOLS_SERVICE_NAME"] = "seedance-poller"
 
+gc.disable()  # see pytest_collection_finish
+
 settings.register_profile("patient", deadline=None)  # how fast an example is depends on what else the machine does
 settings.load_profile("patient")
 
@@ -23,13 +26,13 @@ _TOGETHER = {
         "e2e/test_faults",
         "e2e/test_kills",
         "e2e/test_permissions",
-        "e2e/test_smoke",
+        "e2e/test_smoke_faults",
         "e2e/test_announcements",
     ),
     "upgrades": ("e2e/test_upgrades", "e2e/test_first_edition"),
     "main": (
         *("e2e/test_certainty", "e2e/test_silence", "e2e/test_readers"),
-        *("e2e/test_main_job", "e2e/test_queues", "e2e/test_conformance"),
+        *("e2e/test_main_job", "e2e/test_queues", "e2e/test_smoke", "e2e/test_conformance"),
     ),
     "model": ("model/test_model",),
     "tools": ("e2e/test_artifact", "e2e/test_gallery", "e2e/test_ministack", "e2e/test_readme"),
@@ -85,6 +88,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with what takes longest, where several processes share the tests; else the fast ones are first."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what was imported and collected, all of which stays until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def _turn(file: str) -> int:

@@ -1,6 +1,5 @@
 """`make smoke` on the local stack: all is well, each fault is found, and nothing of it is left."""
 
-import argparse
 import io
 import json
 import sys
@@ -12,39 +11,13 @@ import pytest
 
 from infra import smoke
 from infra.command import run
-from infra.local.stack import API_KEY_PARAMETER, STACK_NAME, LocalStack, Say
-from infra.smoke_check import Check, State
+from infra.local.stack import API_KEY_PARAMETER, LocalStack, Say
+from infra.smoke_check import State
 from infra.target import Target
-from tests.e2e.proxy import COPIER, INTAKE, POLLER, Proxy, by
+from tests.e2e.proxy import POLLER
 from tests.e2e.queues import DeployedQueue
+from tests.e2e.smoked import FAULT_SECONDS, bad, made_by_smoke, smoked, target
 from tests.e2e.tasks import Tasks
-
-FAULT_SECONDS = 25
-THROTTLED = {"status": 400, "code": "ProvisionedThroughputExceededException"}
-
-type Found = dict[str, Check]
-
-
-def target(stack: LocalStack) -> Target:
-    return Target._described(stack.aws.session, stack.aws.url, STACK_NAME)  # noqa: SLF001 - as `find` does it
-
-
-def smoked(stack: LocalStack, seconds: float = FAULT_SECONDS, **options: str | None) -> Found:
-    chosen: dict[str, Any] = {"seconds": seconds, "video_url": None, "task_id": None, "minutes": 3, **options}
-    return {check.name: check for check in smoke.checks(target(stack), argparse.Namespace(**chosen))}
-
-
-def bad(found: Found) -> list[str]:
-    return [name for name, check in found.items() if check.state is State.FAILED]
-
-
-def made_by_smoke(stack: LocalStack) -> list[str]:
-    bucket, sqs, sns = stack.outputs["VideosBucketName"], stack.aws.sqs, stack.aws.sns
-    items = [task_id for task_id in Tasks(stack).ids() if task_id.startswith("smoke-")]
-    objects = [one["Key"] for one in stack.aws.s3.list_objects_v2(Bucket=bucket, Prefix="smoke/").get("Contents", [])]
-    queues = sqs.list_queues(QueueNamePrefix="smoke-").get("QueueUrls", [])
-    heard = [one["Endpoint"] for one in sns.list_subscriptions()["Subscriptions"]]
-    return [*items, *objects, *queues, *(endpoint for endpoint in heard if ":smoke-" in endpoint)]
 
 
 @contextmanager
@@ -119,42 +92,6 @@ def test_a_fault_is_found(
     assert bad(found) == [name]
     assert said in found[name].line
     assert made_by_smoke(stack) == []
-
-
-@pytest.mark.parametrize(
-    ("rules", "name", "said"),
-    [
-        (
-            {"throttled": {**by(INTAKE), "service": "dynamodb", "error": THROTTLED}},
-            "intake",
-            "ProvisionedThroughputExceededException",
-        ),
-        (
-            {
-                "denied": {
-                    **by(COPIER),
-                    "service": "s3",
-                    "operation": "PutObject",
-                    "error": {"code": "AccessDenied", "status": 403},
-                }
-            },
-            "copy",
-            "AccessDenied",
-        ),
-    ],
-)
-def test_a_fault_between_functions_and_aws_is_found(
-    stack_in_trouble: LocalStack, proxy: Proxy, rules: dict[str, dict[str, Any]], name: str, said: str
-) -> None:
-    proxy.set(rules)
-    try:
-        found = smoked(stack_in_trouble)
-    finally:
-        proxy.set({})
-    assert name in bad(found)
-    assert said in found[name].text
-    assert found[name].cure
-    assert made_by_smoke(stack_in_trouble) == []
 
 
 def test_the_command_speaks_to_scripts(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
