@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -17,6 +18,7 @@ from infra.local.process import run
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 BUILDS = ROOT / ".local" / "builds"
 BUILDS_KEPT = 4
+CODE_OF_A_FUNCTION = re.compile("CodeUri: [A-Za-z]+Function$", re.MULTILINE)
 # A build this young may be being deployed.
 SECONDS_IN_USE = 600
 
@@ -83,9 +85,17 @@ def _build_into(finished: Path, project: Project) -> None:
         # Not cached: `make build` may be using the cache, which is the checkout's, at this moment.
         command = [SAM, "build", *project.settings, "--no-cached", "--build-dir", unfinished / "build"]
         run(command, _environment(None), project.folder, unfinished / "build.log")
+        _share_code(unfinished / "build" / "template.yaml")
         unfinished.rename(finished)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _share_code(template: Path) -> None:
+    # The functions have the same code, and `sam deploy` would zip, for each, what it then uploads once.
+    built = template.read_text()
+    first, *_ = re.findall(CODE_OF_A_FUNCTION, built)
+    template.write_text(re.sub(CODE_OF_A_FUNCTION, first, built))
 
 
 def _environment(endpoint: str | None) -> dict[str, str]:
