@@ -9,7 +9,7 @@ from tests.template import ROOT
 _BLOCK = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 PAGES = {
     str(page.relative_to(ROOT)): page.read_text()
-    for page in sorted(ROOT.rglob("*.md"))
+    for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")])
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 }
 """Every page of the project, by its path."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
-from cometapi import CometAPI
 
 from infra.local.cometapi import Expected
 from infra.local.notifications import Notifications, Queue
@@ -88,6 +87,8 @@ def create(stack: "LocalStack", prompt: str) -> Item:
 
 
 def create_with_official_client(stack: "LocalStack") -> str:
+    from cometapi import CometAPI  # noqa: PLC0415 - each process that shares the tests would wait for it
+
     # OpenAI's types know its own models only.
     model: Any = MODEL
     with CometAPI(base_url=f"{stack.cometapi.base_url}/v1", api_key=stack.cometapi.api_key) as client:
