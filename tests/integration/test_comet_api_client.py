@@ -498,6 +498,40 @@ def test_a_key_that_comes_too_late_is_not_asked_with(comet_api: SimulatedCometAp
     assert (store.reads, len(comet_api.requests)) == (late + 1, late)
 
 
+@pytest.mark.parametrize("slow", ["key", "name"])
+def test_what_comes_before_an_answer_takes_of_its_time(
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    """Each by itself would come in time."""
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 1.0)
+    slowly(monkeypatch, 0.7 if slow == "name" else 0)
+
+    def read() -> str:
+        time.sleep(0.7 if slow == "key" else 0)
+        return comet_api.api_key
+
+    task_id = comet_api.create(answers=[{"name": "slow", "seconds": 0.7}])
+    assert isinstance(client_of(comet_api.base_url, read).ask(task_id), Unavailable)
+
+
+def test_a_name_that_takes_too_long_to_look_up_is_connected_to_no_more(
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.2)
+    slowly(monkeypatch, 0.3)
+    assert api_of(comet_api).ask(comet_api.create()) == Unavailable(reason="NewConnectionError")
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let each look-up of a name take so long."""
+
+    def getaddrinfo(*asked: Any) -> Any:
+        time.sleep(seconds)
+        return LOOK_UP(*asked)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
 # --- Connections ---
 
 

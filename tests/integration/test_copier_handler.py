@@ -498,6 +498,24 @@ def test_a_last_frame_is_noted_with_the_ending(office: Office) -> None:
     assert office.said()[-1]["message"] == f"last frame: {uri}"
 
 
+def test_a_last_frame_has_what_its_video_left_of_the_run(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    copy, copy_last_frame = Copier.copy, Copier.copy_last_frame
+
+    def note(real: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(copier: Copier, task: Any, source: Any, deadline: Any) -> Any:
+            given.append(deadline)
+            return real(copier, task, source, deadline)
+
+        return noting
+
+    monkeypatch.setattr(Copier, "copy", note(copy))
+    monkeypatch.setattr(Copier, "copy_last_frame", note(copy_last_frame))
+    office.copy(office.pending(), last_frame_url="nonsense")
+    videos, frames = given
+    assert frames is videos
+
+
 def test_a_last_frame_that_is_none_is_a_word(office: Office) -> None:
     task_id = office.comet_api.create()
     office.put(task_id)

@@ -31,6 +31,9 @@ class Gateway:
         self.dies_of_hearing = False
         """Whether it hears that question to its end, as a gateway does that broke off while it worked."""
         self.with_reset = True
+        self.is_silent = False
+        """Whether those who connect from now on hear nothing, not even a handshake."""
+        self._ignored: list[socket.socket] = []
         self.thinks_for = 0.0
         """Seconds before each answer."""
         self.is_killing = threading.Event()
@@ -61,6 +64,9 @@ class Gateway:
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                if self.is_silent:
+                    self._ignored.append(connection)  # which keeps it open
+                    continue
                 threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -224,6 +230,25 @@ def test_a_question_that_is_asked_again_has_one_end(gateway: Gateway, monkeypatc
     started = time.monotonic()
     assert isinstance(api.ask("task_x"), Unavailable)
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("gateway", "answer_seconds", "connect_seconds"),
+    [("http", 1.0, 60.0), ("https", 1.0, 60.0), ("https", 60.0, 1.0)],
+    indirect=["gateway"],
+)
+def test_a_question_that_is_asked_again_of_silence_ends_as_soon_as_any(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, answer_seconds: float, connect_seconds: float
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", answer_seconds)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", connect_seconds)
+    gateway.dies_of_hearing, gateway.answers_each = True, 1
+    api = api_of(gateway)
+    assert isinstance(api.ask("task_x"), Report)
+    gateway.is_silent = True
+    started = time.monotonic()
+    assert isinstance(api.ask("task_x"), Unavailable)
+    assert time.monotonic() - started < 30
 
 
 def test_what_a_handshake_may_take_is_what_connecting_has_left() -> None:

@@ -166,6 +166,16 @@ def test_a_round_asks_nothing_after_the_next_one_is_due(stack: Stack, late: int,
     assert stack.round(asked, stack.environment(SlowApi(stack)))["Polls"] == polls
 
 
+def test_each_answer_is_written_with_its_own_time(stack: Stack) -> None:
+    """Not that of its round, which may be half a minute ago."""
+    for _ in range(2):
+        stack.insert()
+    stack.most_concurrent = 1
+    began = int(stack.clock.now())
+    stack.round(worker=stack.environment(SlowApi(stack)))
+    assert sorted(item["reported_at"] - began for item in stack.items().values()) == [14, 28]
+
+
 def test_quiet_is_kept_from_the_answer_on_that_asks_for_it(stack: Stack) -> None:
     stack.insert()
     stack.comet_api.fault({"name": "throttled_retry_after_seconds", "retry_after": 20})

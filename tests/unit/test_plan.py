@@ -1,5 +1,6 @@
 """Which rounds a minute has, and who is asked in them: nothing is remembered, so windows of time must do it all."""
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -289,6 +290,25 @@ def test_a_late_message_asks_only_whom_the_next_minute_would_not(interval: int, 
         assert all(NOW - (task.pending_since or 0) + delay + 60 >= 610 for task in late)
     everybody = RoundMessage(0, 1, NOW - 600, NOW, NOW - 15)
     assert {period_of(task) for task in due(tasks, everybody, NOW, 15)} == {120, 240}
+
+
+def test_nothing_is_kept_of_a_round_that_is_over() -> None:
+    """An environment lives for hours and may see a million ids."""
+
+    def hour(number: int) -> None:
+        for minute in range(20):
+            asked = RoundMessage(0, 1, NOW - 600, NOW + number * HOUR + minute, NOW + 15)
+            due([pending(700, task_id=f"task_{number}_{minute}_{n}") for n in range(20)], asked, NOW, 15)
+
+    hour(0)
+    tracemalloc.start()
+    try:
+        hour(1)
+        before = tracemalloc.get_traced_memory()[0]
+        hour(2)
+        assert tracemalloc.get_traced_memory()[0] - before < 4096
+    finally:
+        tracemalloc.stop()
 
 
 # ------------------------------------------------------------------ a tick that is anything
