@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from infra.command import remark
-from infra.local.aws import IMPATIENT_SAM, without_aws
+from infra.local.aws import QUICK_SAM, without_aws
 from infra.local.ministack import ROOT
 from infra.local.sam import SAM
 from infra.target import Target, region
@@ -67,7 +67,7 @@ def run_sam(*arguments: str | Path, folder: Path = ROOT, target: Target | None =
 def _environment(target: Target | None) -> Mapping[str, str]:
     environment = dict(os.environ)
     if target and target.endpoint_url:
-        environment = without_aws(environment) | {"AWS_ENDPOINT_URL": target.endpoint_url} | IMPATIENT_SAM
+        environment = without_aws(environment) | {"AWS_ENDPOINT_URL": target.endpoint_url} | QUICK_SAM
     elif named := region():
         # sam reads the one, and people set the other.
         environment |= {"AWS_DEFAULT_REGION": named}

@@ -11,10 +11,14 @@ _OF_EVERY_LINE = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
 
 
 def logged(caplog: pytest.LogCaptureFixture, level: str) -> list[dict[str, Any]]:
-    """Return the lines of a level, with their message and the fields that their writer gave them."""
+    """Return the lines of a level, with their message, the fields that their writer gave them, and any traceback."""
     return [
         {"message": record.getMessage()}
-        | {name: value for name, value in vars(record).items() if name not in _OF_EVERY_LINE}
+        | {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _OF_EVERY_LINE or (name == "exc_info" and value)
+        }
         for record in caplog.records
         if record.levelname == level
     ]

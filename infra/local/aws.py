@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-IMPATIENT_SAM = {"SAM_CLI_POLL_DELAY": "0.5"}
-"""By itself sam looks every 5 s whether a stack is deployed, which here takes one or two."""
+QUICK_SAM = {"SAM_CLI_POLL_DELAY": "0.5", "SAM_CLI_BETA_PACKAGE_PERFORMANCE": "1"}
+"""By itself sam looks every 5 s whether a stack is deployed, which here takes one or two, and zips a folder as often as
+it is named."""
 
 
 def without_aws(environment: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from infra.local.aws import IMPATIENT_SAM, LocalAws, without_aws
+from infra.local.aws import QUICK_SAM, LocalAws, without_aws
 from infra.local.ministack import ROOT
 from infra.local.process import Program, uninterrupted
 from infra.local.stack import STACK_NAME, LocalStack
@@ -68,7 +68,7 @@ class RunningStack:
             "COMETAPI_BASE_URL": f"{self.cometapi_url}/v1",
             "COMETAPI_KEY": self.api_key,
             "SAM_CLI_TELEMETRY": "0",
-            **IMPATIENT_SAM,
+            **QUICK_SAM,
             "TASKS_TABLE": self.outputs["TasksTableName"],
             "stack": STACK_NAME,
         }

@@ -2,23 +2,25 @@
 
 import fcntl
 import hashlib
+import json
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from infra.local.aws import IMPATIENT_SAM, without_aws
+import yaml
+
+from infra.local.aws import QUICK_SAM, without_aws
 from infra.local.ministack import ROOT
 from infra.local.process import run
 
 SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 BUILDS = ROOT / ".local" / "builds"
 BUILDS_KEPT = 4
-CODE_OF_A_FUNCTION = re.compile("CodeUri: [A-Za-z]+Function$", re.MULTILINE)
 # A build this young may be being deployed.
 SECONDS_IN_USE = 600
 
@@ -92,10 +94,16 @@ def _build_into(finished: Path, project: Project) -> None:
 
 
 def _share_code(template: Path) -> None:
-    # The functions have the same code, and `sam deploy` would zip, for each, what it then uploads once.
-    built = template.read_text()
-    first, *_ = re.findall(CODE_OF_A_FUNCTION, built)
-    template.write_text(re.sub(CODE_OF_A_FUNCTION, first, built))
+    # The functions have the same code, of which sam would make a zip for each.
+    built: dict[str, Any] = yaml.safe_load(template.read_text())
+    functions = [
+        resource["Properties"]
+        for resource in built["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    for properties in functions:
+        properties["CodeUri"] = functions[0]["CodeUri"]
+    template.write_text(json.dumps(built, indent=2))
 
 
 def _environment(endpoint: str | None) -> dict[str, str]:
@@ -103,7 +111,7 @@ def _environment(endpoint: str | None) -> dict[str, str]:
     path = f"{ROOT}/.venv/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = without_aws(dict(os.environ)) | {"PATH": path, "SAM_CLI_TELEMETRY": "0"}
     environment.pop("PYTHONPATH", None)
-    return environment | ({"AWS_ENDPOINT_URL": endpoint} | IMPATIENT_SAM if endpoint else {})
+    return environment | ({"AWS_ENDPOINT_URL": endpoint} | QUICK_SAM if endpoint else {})
 
 
 def _fingerprint(project: Project) -> str:

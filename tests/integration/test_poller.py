@@ -754,6 +754,33 @@ def test_a_gateway_that_asks_for_quiet_hears_of_each_environment_once(stack: Sta
     assert len(stack.comet_api.requests) == 20
 
 
+def test_the_round_after_one_that_was_throttled_asks_half_as_many_at_once(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers: list[object] = []
+    submit = stack.executor.submit
+
+    def count_workers(*work: Any) -> Any:
+        workers.append(work)
+        return submit(*work)
+
+    monkeypatch.setattr(stack.executor, "submit", count_workers)
+    for _ in range(20):
+        stack.insert()
+
+    def workers_of_a_round() -> int:
+        workers.clear()
+        stack.round()
+        stack.clock.ahead += INTERVAL
+        return len(workers)
+
+    assert workers_of_a_round() == 8
+    stack.comet_api.fault("throttled")
+    workers_of_a_round()
+    stack.comet_api.clear()
+    assert [workers_of_a_round() for _ in range(3)] == [4, 5, 6]
+
+
 def test_a_redirect_is_never_followed_with_the_key(stack: Stack) -> None:
     stack.comet_api.fault("redirect_302")
     task_id = stack.insert()
