@@ -13,7 +13,7 @@ from rich.filesize import decimal
 
 from infra.command import counted, printable, remark, run, say, say_json
 from infra.health import json_line
-from infra.local.sam import CONSUMER
+from infra.local.sam import CONSUMER, overrides
 from infra.sam import run_sam
 from infra.target import Target, describe
 from infra.trouble import TroubleError
@@ -37,9 +37,9 @@ def _deploy(target: Target, name: str) -> int:
         raise TroubleError(f"The stack {name} is told of the videos in {other}; say CONSUMER=name for a second one.")
     if status := run_sam("build", folder=CONSUMER.folder, target=target, is_quiet=True):
         return status
-    overrides = ("--parameter-overrides", f"VideosBucketName={bucket}")
     unasked = ("--no-confirm-changeset", "--no-fail-on-empty-changeset")
-    arguments = ("deploy", "--stack-name", name, "--s3-prefix", name, *unasked, *overrides)
+    named = ("--stack-name", name, "--s3-prefix", name)
+    arguments = ("deploy", *named, *unasked, *overrides({"VideosBucketName": bucket}))
     if status := run_sam(*arguments, folder=CONSUMER.folder, target=target, is_quiet=True):
         return status
     remark(

@@ -12,6 +12,7 @@ from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from infra.command import remark, run
 from infra.local.ministack import ROOT
+from infra.local.sam import overrides
 from infra.sam import parameters, run_sam
 from infra.target import describe, region
 from infra.trouble import TroubleError
@@ -40,7 +41,7 @@ def _deploy(options: argparse.Namespace, name: str, *, asks: bool) -> int:
         return status
     arguments = ["deploy", *environment, "--stack-name", name, "--s3-prefix", name]
     arguments += [] if asks else ["--no-confirm-changeset"]
-    arguments += ["--parameter-overrides", *(f"{key}={value}" for key, value in given.items())] if given else []
+    arguments += overrides(given)
     if asks:
         remark("sam shows the changes and asks whether to deploy them; answer y.")
     if status := run_sam(*arguments):

@@ -75,9 +75,17 @@ def deploy(
     stack_name: str | None = None,
 ) -> None:
     """Deploy the built `template` at `endpoint` with its project's settings; ProgramError if it fails."""
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
-    command = [SAM, "deploy", *project.settings, "--template-file", template, "--parameter-overrides", *overrides]
+    command = [SAM, "deploy", *project.settings, "--template-file", template, *overrides(parameters)]
     run([*command, *(["--stack-name", stack_name] if stack_name else [])], _environment(endpoint), project.folder, log)
+
+
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Return the options of `sam deploy` that set `parameters`; none where there are none.
+
+    Without quotes sam takes no value that is empty, and of one with a space the beginning.
+    """
+    quoted = [f'{name}="{value.replace('"', '\\"')}"' for name, value in parameters.items()]
+    return ["--parameter-overrides", *quoted] if quoted else []
 
 
 def _build_into(finished: Path, project: Project) -> None:

@@ -1,6 +1,7 @@
 """What `sam build` makes of the functions: it has to start fast on Lambda's read-only disk."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,14 @@ def note(event, arguments):
     if event == "compile" and str(arguments[1]).startswith(sys.path[0]): print(arguments[1])
 sys.addaudithook(note)
 importlib.import_module(sys.argv[1])
+"""
+
+
+# Prints what sam takes its options for.
+PARSED = """
+import json, sys
+from samcli.cli.types import CfnParameterOverridesType
+print(json.dumps(CfnParameterOverridesType().convert(sys.argv[2:], None, None)))
 """
 
 
@@ -86,3 +95,18 @@ def test_the_build_sees_nothing_but_the_folder_of_the_functions(build: Path, tmp
     environment = os.environ | {"PATH": path, "ARTIFACTS_DIR": str(artifacts)}
     subprocess.run(command, cwd=folder, env=environment, check=True)
     assert contents(artifacts) == contents(build / "IntakeFunction")
+
+
+def test_any_value_of_a_parameter_reaches_sam() -> None:
+    """One that is emptied again, too: sam keeps what a stack had before."""
+    values = {
+        "AlarmEmail": "",
+        "KmsKeyArn": "arn:aws:kms:x=y",
+        "Name": "two words",
+        "Quotes": """'a "b" c'""",
+        "N": "9",
+    }
+    python = sam.SAM.with_name("python")
+    said = subprocess.run([python, "-c", PARSED, *sam.overrides(values)], capture_output=True, check=True).stdout
+    assert json.loads(said) == values
+    assert sam.overrides({}) == []

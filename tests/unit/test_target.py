@@ -304,7 +304,7 @@ def test_deploying(account: Account, capsys: pytest.CaptureFixture[str]) -> None
     assert build == ("build", "--config-env", "default")
     assert deployed[:3] == ("deploy", "--config-env", "default")
     assert deployed[3:7] == ("--stack-name", "seedance-poller", "--s3-prefix", "seedance-poller")
-    assert deployed[7:] == ("--parameter-overrides", "MaxCopiers=9", "AlarmEmail=a@b.c")
+    assert deployed[7:] == ("--parameter-overrides", 'MaxCopiers="9"', 'AlarmEmail="a@b.c"')
     said = capsys.readouterr().err
     assert "answer y." in said
     assert "a mail to a@b.c" in said
