@@ -74,8 +74,8 @@ class Answer:
     def skip_to(self, position: int) -> None:
         """Read on to a position without keeping anything."""
         scrap = memoryview(bytearray(_MOST_BYTES))
-        while self._read(scrap[: position - self.position]):
-            pass
+        while count := self._read(scrap[: position - self.position]):
+            self._watch.skip(count)
 
     def peek(self, size: int) -> bytes:
         """Return the first `size` bytes, or all that there are; they will be read again."""

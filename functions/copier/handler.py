@@ -80,6 +80,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
 def settle(tools: Tools, message: CopyMessage, seconds: float) -> None:
     """Copy within `seconds` and write down the outcome; a message whose word is not the lease's changes nothing."""
     logger.append_keys(task_id=message.task_id)
+    deadline = Deadline(seconds - _SECONDS_TO_FINISH)  # of which the table may take a good part
     task = tools.table.get(message.task_id)
     if task is None or task.pending_since is None or task.lease != message.lease:
         logger.info("nothing to copy: the task was cancelled, has ended, or is another message's")
@@ -88,7 +89,7 @@ def settle(tools: Tools, message: CopyMessage, seconds: float) -> None:
     if not tools.table.write(begun):
         logger.info("nothing to copy: another message was faster")
         return
-    outcome = _outcome(tools, task.after(begun), message, Deadline(seconds - _SECONDS_TO_FINISH))
+    outcome = _outcome(tools, task.after(begun), message, deadline)
     if not tools.table.write(outcome):
         logger.info("the task was cancelled or replaced meanwhile; it is left as it is")
         return

@@ -78,6 +78,11 @@ class Watch:
         with self._lock:
             self._received += received
 
+    def skip(self, skipped: int) -> None:
+        """Count bytes that arrived once more: they are of no use, but the host's pace."""
+        with self._lock:
+            self._seen -= skipped
+
     def pause(self, seconds: float) -> None:
         """Wait, and no longer than the copy may go on; raises as `check` does."""
         self._stopping.wait(min(seconds, self.check()))

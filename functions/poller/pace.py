@@ -39,10 +39,8 @@ class Pace:
 
     def after(self, gauge: "Gauge", most: int, now: float) -> "Pace":
         """Return the pace after a round: halved by a 429, else a quarter faster, up to `most` at once."""
-        if gauge.throttled:
-            pause = gauge.throttled.retry_after
-            resume_at = now + (_DEFAULT_RETRY_AFTER if pause is None else min(pause, _LONGEST_PAUSE))
-            return Pace(max(1, self.concurrency // 2), resume_at)
+        if gauge.pause is not None:
+            return Pace(max(1, self.concurrency // 2), now + gauge.pause)
         faster = min(most, self.concurrency + max(1, self.concurrency // 4)) if gauge.answers else self.concurrency
         good_at = 0.0 if gauge.stopped else now if gauge.is_good else self.good_at
         return replace(self, concurrency=faster, good_at=good_at)
@@ -56,7 +54,8 @@ class Gauge:
     stopped: bool = False
     is_good: bool = False
     """The gateway did its work at least once, whatever it said."""
-    throttled: Throttled | None = None
+    pause: float | None = None
+    """The longest quiet that CometAPI asked for, in seconds."""
     failures_in_a_row: int = 0
     tolerance: int = FAILURES_IN_A_ROW
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -69,7 +68,8 @@ class Gauge:
             is_failure = isinstance(answer, Unavailable | Misdirected)
             self.failures_in_a_row = self.failures_in_a_row + 1 if is_failure else 0
             if isinstance(answer, Throttled):
-                self.throttled = answer
+                wanted = _DEFAULT_RETRY_AFTER if answer.retry_after is None else answer.retry_after
+                self.pause = max(self.pause or 0.0, min(wanted, _LONGEST_PAUSE))
             if isinstance(answer, Throttled | KeyRejected) or self.failures_in_a_row >= self.tolerance:
                 self.stopped = True
 

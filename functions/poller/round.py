@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from secrets import choice
 from threading import Lock
@@ -64,6 +64,7 @@ class Round:
         workers = [
             self._tools.executor.submit(self._work, queue) for _ in range(min(self._pace.concurrency, len(queue)))
         ]
+        wait(workers)  # all of them, though one should fail: Lambda freezes what is still under way
         for worker in workers:
             worker.result()
 

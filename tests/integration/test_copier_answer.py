@@ -25,10 +25,13 @@ WHOLE = f"HTTP/1.1 200 OK\nContent-Length: {SIZE}"
 class Counting(Watch):
     """A watch that tells what it counted."""
 
-    counted = 0
+    counted = skipped = 0
 
     def count(self, received: int) -> None:
         self.counted += received
+
+    def skip(self, skipped: int) -> None:
+        self.skipped += skipped
 
 
 @contextmanager
@@ -133,7 +136,7 @@ def test_each_byte_counts_once_for_its_pace() -> None:
         read(answer, 400)
         answer.skip_to(1000)
         read(answer, 200)
-    assert watch.counted == 400 + 200
+    assert (watch.counted, watch.skipped) == (400 + 200, 600)
 
 
 def test_the_first_bytes_are_kept_of_a_slow_host_and_a_fast_one_gives_many_at_once() -> None:

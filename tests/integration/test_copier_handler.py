@@ -14,8 +14,10 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 
 from copier import handler as copier
+from copier import watch
 from copier.copy import Copier
 from copier.video_bucket import S3_CONFIG
+from copier.watch import Deadline
 from infra.local.cometapi import SimulatedCometApi
 from shared.aws import CLIENT_CONFIG
 from shared.errors import CopyInterrupted
@@ -26,6 +28,7 @@ from tests.integration.copying import BUCKET, moto_takes_bytes_only
 from tests.integration.strange_host import StrangeHost, say
 from tests.logs import metrics_in
 from tests.template import ROOT
+from tests.unit.conftest import Clock
 
 COMPLETED_AT = 1_760_000_000
 LEASE = "the-pollers-word"
@@ -496,6 +499,25 @@ def test_a_last_frame_is_noted_with_the_ending(office: Office) -> None:
     assert item["result"] == {"duration": 5, "last_frame": uri}
     assert item["status"] == "SUCCESS"
     assert office.said()[-1]["message"] == f"last frame: {uri}"
+
+
+def test_what_the_table_takes_of_a_run_is_not_the_copys(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, left = Clock(), list[float]()
+
+    def copy(_copier: Copier, _task: object, _source: object, deadline: Deadline) -> None:
+        left.append(deadline.left())
+        raise CopyInterrupted("stopped", "It has seen enough.")
+
+    def slowly(**_: object) -> None:
+        clock.now += 40
+
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(Copier, "copy", copy)
+    events = copier._tools().table._client.meta.events  # noqa: SLF001 - a client for all tests
+    events.register("before-call.dynamodb", slowly)
+    office.copy(office.pending())
+    events.unregister("before-call.dynamodb", slowly)
+    assert left == [900 - 15 - 2 * 40]
 
 
 def test_a_last_frame_has_what_its_video_left_of_the_run(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

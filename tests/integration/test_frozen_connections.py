@@ -25,7 +25,7 @@ class Gateway:
     """Answers on connections that it keeps open, until they die; `asked` and `opened` count what it saw."""
 
     def __init__(self, certificate: Path | None) -> None:
-        self.asked = self.opened = 0
+        self.asked = self.opened = self._open = 0
         self.answers_each = 1_000_000
         """How many answers a connection gives before it dies of the next question."""
         self.dies_of_hearing = False
@@ -55,9 +55,10 @@ class Gateway:
         self.kill()
 
     def kill(self) -> None:
-        """End every connection that is open."""
+        """End every connection that is open, and wait for it."""
         self.is_killing.set()
-        time.sleep(0.1)
+        while self._open:
+            time.sleep(0.005)
         self.is_killing.clear()
 
     def _accept(self) -> None:
@@ -75,11 +76,14 @@ class Gateway:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._count(opened=1)
             connection.settimeout(0.01)
-            self._converse(connection)
-            if self.with_reset:
-                # Lingering for zero seconds makes the kernel send RST instead of FIN.
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.close()
+            try:
+                self._converse(connection)
+            finally:
+                if self.with_reset:
+                    # Lingering for zero seconds makes the kernel send RST instead of FIN.
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+                self._count(closed=1)
 
     def _converse(self, connection: socket.socket) -> None:
         for answers in range(self.answers_each + 1):
@@ -90,7 +94,8 @@ class Gateway:
                 return
             if answers == 0:
                 self.gate.wait(10)
-            time.sleep(self.thinks_for)
+            if self.is_killing.wait(self.thinks_for):
+                return
             connection.sendall(ANSWER)
 
     def _hear(self, connection: socket.socket, *, to_its_end: bool) -> bool:
@@ -109,10 +114,11 @@ class Gateway:
         self._count(asked=1)
         return True
 
-    def _count(self, *, asked: int = 0, opened: int = 0) -> None:
+    def _count(self, *, asked: int = 0, opened: int = 0, closed: int = 0) -> None:
         with self._lock:
             self.asked += asked
             self.opened += opened
+            self._open += opened - closed
 
 
 @pytest.fixture(params=["http", "https"])

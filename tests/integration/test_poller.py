@@ -1,11 +1,12 @@
 """Ticks and rounds of the Poller: what is planned, asked, written and handed off, and what a disturbance costs."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from operator import itemgetter
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import boto3
@@ -844,6 +845,28 @@ def test_what_nobody_foresaw_in_one_of_many_questions_fails_the_round(
     monkeypatch.setattr("poller.round.decide", raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         stack.round()
+
+
+def test_a_round_that_fails_leaves_no_question_under_way(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda would freeze it, and tell nobody."""
+    stack.insert()
+    stack.round()
+    stack.insert()
+    is_asking, number, answers, real = Event(), count(), list[Answer](), CometApi.ask
+
+    def ask(api: CometApi, task_id: str) -> Answer:
+        if next(number) == 0:
+            is_asking.wait(10)
+            raise ZeroDivisionError
+        is_asking.set()
+        time.sleep(0.2)
+        answers.append(real(api, task_id))
+        return answers[-1]
+
+    monkeypatch.setattr(CometApi, "ask", ask)
+    with pytest.raises(ZeroDivisionError):
+        stack.round()
+    assert answers
 
 
 def test_a_lease_hides_nobody_who_has_waited_for_long(stack: Stack) -> None:

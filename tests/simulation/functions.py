@@ -19,7 +19,7 @@ from poller.round import Tools
 from shared.comet_api import normal_base
 from tests.simulation import provider, video_host
 from tests.simulation.dynamodb import deserialize, serialize
-from tests.simulation.executor import SimulatedEvent, SimulatedExecutor, SimulatedLock
+from tests.simulation.executor import SimulatedEvent, SimulatedExecutor, SimulatedLock, wait
 from tests.simulation.renders import BASE_URL
 from tests.simulation.terms import RUNS
 from tests.simulation.world import DEADLINE_SECONDS, RETENTION_SECONDS
@@ -127,7 +127,7 @@ def _replaced(world: "World") -> dict[str, dict[str, Any]]:
             "Tools": partial(Tools, now=now),
         },
         "poller.worker": log,
-        "poller.round": {**log, "draw_lease": word, "choice": world.random.choice},
+        "poller.round": {**log, "draw_lease": word, "choice": world.random.choice, "wait": wait},
         "poller.remarks": {**log, "_heard": set()},
         "shared.task_table": {
             "_serialize": serialize,

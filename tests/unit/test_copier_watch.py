@@ -110,6 +110,19 @@ def test_half_the_pace_that_is_needed_gives_hope(
         windows(clock, kept, pace)
 
 
+def test_what_arrives_once_more_is_pace_but_not_received(clock: Clock) -> None:
+    """A host without ranges begins anew, and may need minutes until it is where it broke off."""
+    kept = Watch(Deadline(20 * WINDOW), Patience())
+    kept.total = 200_000
+    kept.count(100_000)
+    for _ in range(5):
+        kept.skip(100_000)
+        windows(clock, kept, 0)
+    windows(clock, kept, 0, 0)
+    with pytest.raises(OutOfTime, match=TOO_SLOW):
+        windows(clock, kept, 0)
+
+
 def test_a_window_is_judged_once(clock: Clock) -> None:
     """However often it is asked, and by however many receivers."""
     kept = Watch(Deadline(900), Patience())

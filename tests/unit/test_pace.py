@@ -101,6 +101,9 @@ def test_a_429_halves_and_waits_then_recovers_step_by_step() -> None:
     assert Pace(1).after(gauge(Throttled(retry_after=0)), 16, 100) == Pace(1, resume_at=100)
     assert Pace(1).after(gauge(Throttled(retry_after=86400)), 16, 100) == Pace(1, resume_at=160)
     assert Pace(5).after(gauge(Throttled(retry_after=0)), 16, 100) == Pace(2, resume_at=100)
+    for several in ([7, None], [None, 7], [15, 0]):
+        gauged = gauge(*(Throttled(retry_after=seconds) for seconds in several))
+        assert Pace(1).after(gauged, 16, 100) == Pace(1, resume_at=115), "the longest of them"
     assert Pace(1).after(gauge(GOOD), 16, 200) == Pace(2, good_at=200)
     assert Pace(4, good_at=7).after(gauge(), 16, 200) == Pace(4, good_at=7), "who asked nobody is none the wiser"
     assert Pace(16, good_at=7).after(gauge(KeyRejected(message="")), 16, 200) == Pace(16)
