@@ -33,10 +33,27 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("environment", ["default", "prod", "local"])
-def test_every_environment_is_complete(environment: str) -> None:
+@pytest.mark.parametrize(
+    ("environment", "stack", "asks", "further"),
+    [
+        ("default", "seedance-poller", True, set()),
+        ("prod", "seedance-poller-prod", False, set()),
+        ("local", "seedance-poller-local", False, {"region", "parameter_overrides"}),
+    ],
+)
+def test_every_environment_is_complete_and_says_no_more(
+    environment: str, stack: str, further: set[str], *, asks: bool
+) -> None:
+    """On AWS, region and parameters are what the shell and the owner say."""
     deploy = SAMCONFIG[environment]["deploy"]["parameters"]
-    assert {"stack_name", "resolve_s3", "capabilities"} <= deploy.keys()
+    assert {name: value for name, value in deploy.items() if name not in further} == {
+        "stack_name": stack,
+        "resolve_s3": True,
+        "s3_prefix": stack,
+        "capabilities": "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND",
+        "confirm_changeset": asks,
+        "fail_on_empty_changeset": False,
+    }
     # SAM would take a manifest for the functions' Makefile; tests and demos build side by side, and share no cache.
     assert not {"manifest", "cached"} & SAMCONFIG[environment]["build"]["parameters"].keys()
 
@@ -45,6 +62,11 @@ def test_every_environment_is_complete(environment: str) -> None:
 def test_every_function_is_built_with_bytecode(function: str) -> None:
     assert RESOURCES[function]["Metadata"]["BuildMethod"] == "makefile"
     assert f"build-{function}" in re.findall(r"^(build-.*):$", BUILD, re.MULTILINE)[0].split()
+
+
+def test_the_bytecode_is_for_the_python_that_runs_it() -> None:
+    (interpreter,) = re.findall(r"^INTERPRETER := .*&& (\S+) -c", BUILD, re.MULTILINE)
+    assert interpreter == TEMPLATE["Globals"]["Function"]["Runtime"]
 
 
 def test_the_build_keeps_exactly_the_services_that_are_called() -> None:
@@ -279,6 +301,12 @@ def test_the_locked_packages_lie_where_a_build_in_a_container_sees_them() -> Non
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == ["-r functions/requirements.txt"]
     assert '-r "$(HERE)/requirements.txt"' in BUILD
+
+
+def test_nothing_is_deployed_whose_hash_is_not_known() -> None:
+    assert re.search(r"-m pip install .*--require-hashes", BUILD)
+    packages = (ROOT / "functions/requirements.txt").read_text().replace("\\\n", "").splitlines()
+    assert all("--hash=sha256:" in package for package in packages)
 
 
 def test_cloudwatch_may_speak_to_its_topic() -> None:

@@ -36,6 +36,9 @@ FACTS: list[tuple[str, object]] = [
     # LATEST may miss what is written while the mapping is made (lambda, services-ddb-params.html).
     ("IntakeFunction.Properties.Events.Inserted.Properties.StartingPosition", "TRIM_HORIZON"),
     ("AnnouncerFunction.Properties.Events.Ended.Properties.StartingPosition", "TRIM_HORIZON"),
+    # One at a time, a thousand items that are inserted at once would take a thousand invocations, one after the other.
+    ("IntakeFunction.Properties.Events.Inserted.Properties.BatchSize", 100),
+    ("AnnouncerFunction.Properties.Events.Ended.Properties.BatchSize", 100),
     # Put, Copy and CompleteMultipartUpload are three events (AmazonS3, notification-how-to-event-types-....html).
     ("VideosBucket.Properties.NotificationConfiguration.TopicConfigurations", [STORED]),
     ("VideosBucket.Properties.NotificationConfiguration.EventBridgeConfiguration", {"EventBridgeEnabled": True}),
@@ -210,6 +213,10 @@ def test_what_is_built_is_for_the_processor_that_runs_it() -> None:
         ),
         *(("CometApiKeyParameter", text, text[:1] == "/") for text in ("/cometapi/api-key", "cometapi", "")),
         *(("KmsKeyArn", text, not text or ":key/" in text) for text in ("", "arn:aws:kms:e:1:key/a", "alias/a")),
+        *(
+            ("PermissionsBoundary", text, not text or ":policy/" in text)
+            for text in ("", "arn:aws:iam::1:policy/a", "arn:aws:iam::1:policy/team/a", "arn:aws:iam::1:role/a")
+        ),
     ],
 )
 def test_a_parameter_takes_what_it_can_be(parameter: str, text: str, *, is_taken: bool) -> None:
