@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests import runbook
 from tests.cloudwatch import MINUTE, Alarm, Metric, Metrics
 from tests.template import FUNCTIONS as DEPLOYED
 from tests.template import ROOT, load, of_type
@@ -148,6 +149,7 @@ NUMBERS = {
     "CopierThrottled": 10,
     "CopierSlow": 870_000,
 }
+MAXIMA = ("OldestPending", "CopiesWaiting", "PollerSlow", "CopierSlow", "StreamsBehind")
 DURATIONS = {"PollerNotRunning": 5, "KeyRejected": 10, "SuspiciousRounds": 10, "NoReports": 15, "RoundsWaiting": 10}
 
 
@@ -156,6 +158,16 @@ def test_it_rings_at_the_number_of_its_words_and_not_before(alarm: str, least: i
     (metric,) = TROUBLES[alarm].instead
     rings = [any(ALARMS[alarm].minutes(at(metric, [(BEGAN, n)]), BEGAN, BEGAN + 3600, 2)) for n in (least - 1, least)]
     assert rings == [False, True]
+
+
+@pytest.mark.parametrize("alarm", sorted(NUMBERS.keys() - MAXIMA))
+def test_it_counts_for_the_minutes_of_its_words_and_no_longer(alarm: str) -> None:
+    words = rf"^\| `{alarm}` \|\D*(\d+)[^|]* within (\d+) minutes"
+    ((least, minutes),) = re.findall(words, runbook.section("Alarms"), re.MULTILINE)
+    (metric,) = TROUBLES[alarm].instead
+    counts = [[(BEGAN, int(least) - 1), (BEGAN + last * MINUTE, 1)] for last in (int(minutes) - 1, int(minutes))]
+    rings = [any(ALARMS[alarm].minutes(at(metric, counted), BEGAN, BEGAN + 3600, further=2)) for counted in counts]
+    assert rings == [True, False]
 
 
 @pytest.mark.parametrize(("alarm", "minutes"), DURATIONS.items())
@@ -167,12 +179,13 @@ def test_it_rings_after_the_time_of_its_words_and_not_before(alarm: str, minutes
     assert rings == [False, True]
 
 
-@pytest.mark.parametrize("alarm", ["OldestPending", "CopiesWaiting", "PollerSlow", "CopierSlow", "StreamsBehind"])
+@pytest.mark.parametrize("alarm", MAXIMA)
 def test_what_many_say_in_one_period_is_not_added_up(alarm: str) -> None:
     """Every round of every worker says how old the oldest task is."""
+    metrics = Metrics()
     for series in ALARMS[alarm].series.values():
-        metrics = at(series.metric, ((BEGAN + second, NUMBERS[alarm] / 2) for second in range(0, 300, 15)))
-        assert not list(ALARMS[alarm].minutes(metrics, BEGAN, BEGAN + 3600, further=2))
+        at(series.metric, ((BEGAN + second, NUMBERS[alarm] / 2) for second in range(0, 300, 15)), metrics)
+    assert not list(ALARMS[alarm].minutes(metrics, BEGAN, BEGAN + 3600, further=2))
 
 
 def test_rounds_that_are_started_at_once_ring_nothing() -> None:

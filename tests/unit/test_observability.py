@@ -65,11 +65,14 @@ def names(node: ast.AST) -> set[str]:
     return set()  # a variable, whose values are found where they come from
 
 
+def dashboard() -> list[Any]:
+    return list(json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Sub"])["widgets"])
+
+
 def widgets() -> list[list[Any]]:
     """Return the metrics of all widgets in full, `.` and `...` replaced by what they stand for."""
-    body = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Sub"])
     rows = []
-    for widget in body["widgets"]:
+    for widget in dashboard():
         before: list[Any] = []
         for metric in widget["properties"].get("metrics", []):
             row = [part for part in metric if not isinstance(part, dict)]
@@ -121,10 +124,9 @@ GAUGES = {
 
 
 def test_counts_are_summed_and_nothing_else_is() -> None:
-    body = json.loads(TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Sub"])
     own = [
         row[-1].get("stat", widget["properties"]["stat"]) if isinstance(row[-1], dict) else widget["properties"]["stat"]
-        for widget in body["widgets"]
+        for widget in dashboard()
         for row in widget["properties"].get("metrics", [])
     ]
     shown: dict[str, set[str]] = {}
@@ -133,9 +135,34 @@ def test_counts_are_summed_and_nothing_else_is() -> None:
     assert shown == {name: GAUGES.get(name, {"Sum"}) for name in shown}
 
 
+def test_every_widget_looks_at_the_region_of_the_stack() -> None:
+    regions = {widget["properties"]["region"] for widget in dashboard() if widget["type"] == "metric"}
+    assert regions == {"${AWS::Region}"}
+
+
 def test_the_address_of_the_dashboard_names_it() -> None:
     address, _ = TEMPLATE["Outputs"]["DashboardUrl"]["Value"]["Sub"]
     assert address.endswith("#dashboards:name=${Dashboard}")
+
+
+def in_partition(partition: str, value: Any) -> Any:
+    """Return what CloudFormation makes of a value that depends on the partition."""
+    if not isinstance(value, dict):
+        return value
+    condition, then, otherwise = value["If"]
+    asked, wanted = TEMPLATE["Conditions"][condition]["Equals"]
+    assert asked == {"Ref": "AWS::Partition"}
+    return in_partition(partition, then if partition == wanted else otherwise)
+
+
+@pytest.mark.parametrize(
+    ("partition", "domain"),
+    [("aws", "aws.amazon.com"), ("aws-cn", "amazonaws.cn"), ("aws-us-gov", "amazonaws-us-gov.com")],
+)
+def test_the_address_of_the_dashboard_is_in_the_console_of_its_partition(partition: str, domain: str) -> None:
+    address, variables = TEMPLATE["Outputs"]["DashboardUrl"]["Value"]["Sub"]
+    assert address.startswith("https://${AWS::Region}.console.${Domain}/")
+    assert in_partition(partition, variables["Domain"]) == domain
 
 
 def watched(alarm: str) -> list[Metric]:
