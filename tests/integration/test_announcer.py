@@ -199,6 +199,25 @@ def test_an_aws_that_does_not_answer_is_asked_again_later(
     assert subscriber.heard() == []
 
 
+def refuse_with(code: str) -> None:
+    """Let SNS refuse every ending from now on."""
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "Publish")
+
+    client, _ = announcer._tools()  # noqa: SLF001
+    client.meta.events.register("before-call.sns.Publish", refuse)
+
+
+@pytest.mark.parametrize(
+    "code", ["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"]
+)
+def test_what_sns_never_takes_is_passed_over(subscriber: Subscriber, code: str) -> None:
+    refuse_with(code)
+    assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": []}
+    assert subscriber.heard() == []
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -216,11 +235,7 @@ def test_an_aws_that_does_not_answer_is_asked_again_later(
     ],
 )
 def test_what_sns_may_take_later_is_delivered_again(subscriber: Subscriber, code: str) -> None:
-    def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": ""}}, "Publish")
-
-    client, _ = announcer._tools()  # noqa: SLF001
-    client.meta.events.register("before-call.sns.Publish", refuse)
+    refuse_with(code)
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert subscriber.heard() == []
 
