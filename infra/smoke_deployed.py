@@ -223,7 +223,8 @@ def _topics(stack: Deployed) -> Iterator[Check]:
 def _key(stack: Deployed) -> Iterator[Check]:
     name = stack.key_parameter
     by_name = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    found = stack.target.ssm.describe_parameters(ParameterFilters=by_name)["Parameters"]  # type: ignore[arg-type]
+    pages = stack.target.ssm.get_paginator("describe_parameters").paginate(ParameterFilters=by_name)  # type: ignore[arg-type]
+    found = [parameter for page in pages for parameter in page["Parameters"]]
     store = f"`aws ssm put-parameter --type SecureString --overwrite --name {name} --value YOUR_KEY`."
     if not found:
         yield failed("key", f"There is no parameter {name}, so nothing is polled.", store)

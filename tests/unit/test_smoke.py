@@ -78,7 +78,8 @@ def stack_of(world: World) -> Deployed:
     told = {"TopicConfigurations": [{"TopicArn": world["notified"]}]}
     target.s3.get_bucket_notification_configuration.return_value = told
     parameters = [world["parameter"]] if world["parameter"] else []
-    target.ssm.describe_parameters.return_value = {"Parameters": parameters}
+    # SSM may find something only after an empty page.
+    target.ssm.get_paginator().paginate.return_value = [{"Parameters": []}, {"Parameters": parameters}]
     return Deployed(target)
 
 
@@ -190,7 +191,7 @@ def test_everything_is_removed_the_last_first_and_what_stays_is_named() -> None:
         traces.add(name, lambda name=name: removed.append(name))  # type: ignore[misc]
     traces.add("one", lambda: removed.append("one again"))
     assert traces.remove().state is State.OK
-    assert removed == ["three", "two", "one"]
+    assert removed == ["three", "two", "one again"]
     traces.add("the queue", MagicMock(side_effect=denied("DeleteQueue")))
     check = traces.remove()
     assert check.state is State.FAILED
