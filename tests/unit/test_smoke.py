@@ -1,25 +1,31 @@
 """What `make smoke` says of a deployed stack, and what it promises: cures that exist, and nothing left behind."""
 
+import json
 import re
+import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from copier.media import video_type
-from infra import smoke_check, smoke_deployed, smoke_steps, smoke_tasks
+from infra import smoke_check, smoke_deployed, smoke_render, smoke_steps, smoke_tasks
 from infra.smoke_check import Check, State, guarded, ok
 from infra.smoke_deployed import FUNCTIONS, Deployed, deployed
 from infra.smoke_ear import Ear
+from infra.smoke_render import followed
 from infra.smoke_steps import Steps
 from infra.smoke_tasks import BAD_KEY, VIDEO, SmokeTasks
 from infra.smoke_traces import Traces
 from infra.trouble import TroubleError
 from intake.admission import problem_of
 from tests.template import ROOT
+from tests.unit.conftest import NOW
 
 ALARM_TOPIC, EMAIL = "arn:aws:sns:eu-west-1:1:alarms", "me@example.com"
 QUEUES = ("RoundsQueue", "CopiesQueue", "StreamFailuresQueue")
@@ -140,6 +146,16 @@ def test_what_is_wrong_is_said_with_its_cure(
     assert found[name].cure
 
 
+def test_a_mapping_that_is_just_changing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke_deployed, "_EACH_SECONDS", 0)
+    stack = stack_of(world())
+    states = cycle(["Creating", "Enabling", "Updating", "Enabled"])
+    mocked(stack).functions.list_event_source_mappings.side_effect = (
+        {"EventSourceMappings": [{**world()["mapping"], "State": state}]} for state in states
+    )
+    assert {check.state for check in deployed(stack)} == {State.OK}
+
+
 def test_a_stack_without_its_parts_is_told_in_sentences() -> None:
     stack = stack_of(world())
     mocked(stack).cloudformation.get_paginator().paginate.return_value = [{"StackResourceSummaries": []}]
@@ -152,13 +168,18 @@ def denied(operation: str, code: str = "AccessDenied") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
 
 
+NO_QUEUE = "AWS.SimpleQueueService.NonExistentQueue"
+NO_ANSWER = ReadTimeoutError(endpoint_url="https://aws.invalid")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (denied("GetSchedule"), "may not do that"),
         (denied("PutObject"), "get-bucket-policy"),
         (denied("GetSchedule", "ResourceNotFoundException"), "Somebody removed it"),
-        (denied("GetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"), "Somebody removed it"),
+        (denied("GetQueueAttributes", NO_QUEUE), "Somebody removed it"),
+        (NO_ANSWER, "AWS does not answer"),
         (TroubleError("There is no such thing."), "no such thing"),
     ],
 )
@@ -184,7 +205,37 @@ def test_its_tasks_are_what_they_must_be() -> None:
     assert video_type("application/octet-stream", VIDEO) == "video/mp4"
 
 
-def test_everything_is_removed_the_last_first_and_what_stays_is_named() -> None:
+@pytest.mark.parametrize("kind", ["bad-key", "unknown", "copy"])
+def test_its_items_expire_within_the_hour(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(smoke_tasks, "time", SimpleNamespace(time=lambda: NOW))
+    stack = stack_of(world())
+    tasks = SmokeTasks(stack, Traces("smoke-1"), deadline=0, video_url="https://example.com/a.mp4", began=NOW)
+    {"bad-key": tasks.put_bad, "unknown": tasks.put_unknown, "copy": tasks.send_copy}[kind]()
+    (put,) = mocked(stack).dynamodb.put_item.call_args_list
+    assert put.kwargs["Item"]["expires_at"] == {"N": str(NOW + 3600)}
+
+
+def test_its_queue_takes_messages_of_two_topics_alone() -> None:
+    stack = stack_of(world())
+    Ear(stack, Traces("smoke-1")).listen()
+    policy = json.loads(mocked(stack).sqs.set_queue_attributes.call_args.kwargs["Attributes"]["Policy"])
+    (statement,) = policy["Statement"]
+    assert statement["Resource"] == "arn:q"
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": ["arn:ended", "arn:stored"]}}
+
+
+@pytest.mark.parametrize(("at", "said"), [(NOW - 1, ""), (NOW + 1, " Poller says: it fails.")])
+def test_only_what_was_logged_since_it_began_is_said(at: int, said: str) -> None:
+    stack = stack_of(world())
+    line = {"timestamp": at * 1000, "message": '{"level": "ERROR", "message": "it fails"}'}
+    mocked(stack).logs.get_paginator().paginate.side_effect = lambda **asked: [
+        {"events": [line] if line["timestamp"] >= asked["startTime"] else []}
+    ]
+    tasks = SmokeTasks(stack, Traces("smoke-1"), deadline=0, began=NOW)
+    assert tasks.in_vain("Poller").endswith(f" s.{said}")
+
+
+def test_everything_is_removed_the_last_first() -> None:
     removed: list[str] = []
     traces = Traces("smoke-1")
     for name in ("one", "two", "three"):
@@ -192,10 +243,22 @@ def test_everything_is_removed_the_last_first_and_what_stays_is_named() -> None:
     traces.add("one", lambda: removed.append("one again"))
     assert traces.remove().state is State.OK
     assert removed == ["three", "two", "one again"]
-    traces.add("the queue", MagicMock(side_effect=denied("DeleteQueue")))
-    check = traces.remove()
-    assert check.state is State.FAILED
-    assert "the queue (These credentials may not do that" in check.text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (denied("DeleteQueue"), "These are left: the queue (These credentials may not do that"),
+        (NO_ANSWER, "These are left: the queue (AWS does not answer"),
+        (denied("DeleteQueue", NO_QUEUE), "everything that smoke-1 made is gone again"),
+    ],
+)
+def test_what_stays_is_named_and_all_else_is_removed(error: Exception, said: str) -> None:
+    traces, remove_first = Traces("smoke-1"), MagicMock()
+    traces.add("the first", remove_first)
+    traces.add("the queue", MagicMock(side_effect=error))
+    assert traces.remove().text.startswith(said)
+    remove_first.assert_called_once()
 
 
 @pytest.fixture
@@ -235,13 +298,34 @@ def test_what_cannot_work_is_not_tried(quick: Callable[..., dict[str, Check]]) -
     mocked(stack).dynamodb.put_item.assert_not_called()
 
 
-def test_a_step_that_aws_refuses_does_not_end_the_others(quick: Callable[..., dict[str, Check]]) -> None:
+@pytest.mark.parametrize("error", [denied("CreateQueue"), NO_ANSWER])
+def test_a_step_that_aws_refuses_does_not_end_the_others(
+    quick: Callable[..., dict[str, Check]], error: Exception
+) -> None:
     stack = stack_of(world())
-    mocked(stack).sqs.create_queue.side_effect = denied("CreateQueue")
+    mocked(stack).sqs.create_queue.side_effect = error
     found = quick(stack)
     assert found["listening"].state is State.FAILED
     assert found["endings"].text == "not tried: listening failed"
     assert found["intake"].state is State.FAILED
+
+
+@pytest.mark.parametrize("error", [denied("FilterLogEvents"), NO_ANSWER])
+def test_a_log_that_cannot_be_read_hides_no_failure(quick: Callable[..., dict[str, Check]], error: Exception) -> None:
+    stack = stack_of(world())
+    mocked(stack).logs.get_paginator().paginate.side_effect = error
+    found = quick(stack, "schedule")
+    assert found["intake"].text.startswith("An item with a bad s3_key is not admitted, not INVALID, after")
+
+
+def test_a_render_is_followed_for_its_minutes_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=MagicMock(side_effect=[1000, 1179, 1181]), sleep=lambda _: None, time=time.time)
+    monkeypatch.setattr(smoke_render, "time", clock)
+    stack = stack_of(world())
+    mocked(stack).dynamodb.get_item.return_value = {"Item": {"task_id": {"S": "task_1"}, "pending_since": {"N": "1"}}}
+    (check,) = followed(stack, "task_1", 3)
+    assert check.state is State.FAILED
+    assert check.text.endswith(" after 3 minutes.")
 
 
 def test_a_line_says_all() -> None:
