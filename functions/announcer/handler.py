@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sns import SNSClient
 
-_NEVER_TAKEN = frozenset({"InvalidParameter", "InvalidParameterValue", "ValidationError", "ParameterValueInvalid"})
+_NEVER_TAKEN = frozenset(
+    {"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError", "ValidationException"}
+)
 _UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError)
 """An owner's own `ended_at` without a status, a value that JSON lacks: no later delivery would mend either."""
 

@@ -210,7 +210,8 @@ def refuse_with(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"]
+    "code",
+    ["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError", "ValidationException"],
 )
 def test_what_sns_never_takes_is_passed_over(subscriber: Subscriber, code: str) -> None:
     refuse_with(code)
