@@ -219,6 +219,11 @@ def test_a_throttled_answer_says_for_how_long(
     assert found.retry_after == (seconds and pytest.approx(seconds, abs=5))
 
 
+def test_a_header_is_known_in_lower_case_too() -> None:
+    with StrangeHost(say("HTTP/1.1 429 Slow\nretry-after: 60\nContent-Length: 0"), takes_key=True) as host:
+        assert client_of(host.origin).ask("task_x") == Throttled(retry_after=60)
+
+
 def test_a_gateway_that_cannot_be_reached_is_unavailable(comet_api: SimulatedCometApi) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -450,15 +455,26 @@ def test_an_address_without_a_route_costs_no_answer(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_address_of_ipv6_is_looked_up_without_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, int]] = []
 
-    def getaddrinfo(host: str, *_: object) -> None:
-        asked.append(host)
+    def getaddrinfo(host: str, _port: int, family: int, *_: object) -> None:
+        asked.append((host, family))
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     assert client_of("http://[2001:db8::1]").ask("task_x") == Unavailable(reason="NewConnectionError")
-    assert asked == ["2001:db8::1"]
+    assert asked == [("2001:db8::1", socket.AF_UNSPEC)]
+
+
+def test_a_connection_that_is_opened_anew_goes_where_its_name_leads_by_then(
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = api_of(comet_api, "http://many:1")
+    with StrangeHost(say("HTTP/1.1 503 Moving\nConnection: close"), takes_key=True) as before:
+        resolve_to(monkeypatch, ("127.0.0.1", before.server_address[1]))
+        assert api.ask("task_x") == Unavailable(reason="HTTP 503")
+    resolve_to(monkeypatch, ("127.0.0.1", urlsplit(comet_api.base_url).port or 0))
+    assert isinstance(api.ask(comet_api.create()), Report)
 
 
 def test_each_address_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -795,7 +811,10 @@ def test_a_key_that_is_rejected_is_never_a_trouble_of_the_task(comet_api: Simula
     assert isinstance(api.ask(comet_api.create(answers="unauthorized")), KeyRejected)
 
 
-def test_a_denial_tells_when_this_very_key_got_a_report(comet_api: SimulatedCometApi, clock: list[float]) -> None:
+@pytest.mark.parametrize("is_rejected", [False, True], ids=["both are good", "the old one is rejected"])
+def test_a_denial_tells_when_this_very_key_got_a_report(
+    comet_api: SimulatedCometApi, clock: list[float], *, is_rejected: bool
+) -> None:
     store = KeyStore(comet_api.api_key, "sk-other")
     key = ApiKey(store.read)
     api = CometApi(comet_api.base_url, key, connections=1, allow_insecure=True)
@@ -811,8 +830,28 @@ def test_a_denial_tells_when_this_very_key_got_a_report(comet_api: SimulatedCome
     clock[0] += 100_000
     assert denied() == first
     # The same parameter now holds a key of another account: what the old one was told proves nothing of it.
-    key.expire()
+    if not is_rejected:
+        key.expire()
     comet_api.api_key = "sk-other"
     assert denied() is None
     api.ask(task_id)
     assert denied() == clock[0]
+
+
+def test_a_report_to_a_key_that_was_renewed_meanwhile_proves_nothing_of_the_new_one() -> None:
+    key = ApiKey(KeyStore("sk-old", "sk-new").read)
+
+    def talk(wire: socket.socket, head: str) -> None:
+        key.expire()
+        assert key.value() == "sk-new"
+        if "sk-old" in head:
+            say("HTTP/1.1 200 OK\nConnection: close", b'{"id": "task_x", "status": "queued"}')(wire, head)
+        else:
+            say("HTTP/1.1 400 No\nConnection: close", b'{"code": "task_not_exist"}')(wire, head)
+
+    with StrangeHost(talk, takes_key=True) as host:
+        api = CometApi(host.origin, key, connections=1, allow_insecure=True)
+        assert isinstance(api.ask("task_x"), Report)
+        denial = api.ask("task_x")
+    assert isinstance(denial, UnknownTask)
+    assert denial.key_reported_at is None
