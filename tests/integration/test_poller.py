@@ -226,10 +226,12 @@ def test_a_tick_plans_the_next_minute_in_one_batch_and_asks_nothing(stack: Stack
 
 
 @pytest.mark.parametrize(("event", "age"), [(SCHEDULED, 20), ({}, 200)], ids=["nothing was pending before", "by hand"])
-def test_a_tick_runs_the_round_that_nobody_has_planned(stack: Stack, event: dict[str, str], age: int) -> None:
+def test_a_tick_sends_rounds_and_then_runs_the_one_that_nobody_has_planned(
+    stack: Stack, event: dict[str, str], age: int
+) -> None:
     stack.insert(age=age)
     stack.clock.ahead += 20
-    done = stack.worker.tick(event, stack.clock.now() + 70)
+    done = stack.environment(SlowApi(stack)).tick(event, stack.clock.now() + 70)
     assert (done["RoundsPlanned"], done["Polls"]) == (6, 1)
     assert [delay for delay, _ in stack.planned] == [9, 24, 39, 54, 69, 84]
 
@@ -681,10 +683,26 @@ def test_one_task_that_is_forbidden_keeps_no_other_from_being_asked(stack: Stack
     assert {"forbidden": "no access to this model", "quota_exhausted": "quota"}[refusal] in item["error"]["message"]
 
 
-@pytest.mark.parametrize("refusal", ["forbidden", "http_502"])
-def test_old_tasks_that_are_asked_in_vain_keep_no_new_environment_from_the_others(stack: Stack, refusal: str) -> None:
-    for _ in range(20):
-        stack.insert(stack.comet_api.create(answers=[refusal]), age=36000)
+def test_tasks_that_are_asked_in_vain_keep_no_round_from_the_others(stack: Stack) -> None:
+    stack.most_concurrent = 1
+    for _ in range(5):
+        error = {"code": "silence_unavailable", "message": "…"}
+        stack.insert(stack.comet_api.create(answers=["http_502"]), age=36000, error=error)
+    others = [stack.insert() for _ in range(3)]
+    stack.round(worker=stack.environment())
+    items = stack.items()
+    assert {items[task_id]["status"] for task_id in others} == {"IN_PROGRESS"}
+
+
+@pytest.mark.parametrize(("refusal", "old", "silent_for"), [
+    ("forbidden", 20, 36000), ("http_502", 20, 36000), ("http_502", 1, 0),
+])  # fmt: skip
+def test_old_tasks_that_are_asked_in_vain_keep_no_new_environment_from_the_others(
+    stack: Stack, refusal: str, old: int, silent_for: int
+) -> None:
+    written = int(stack.clock.now()) - silent_for  # only a long silence is noted
+    for _ in range(old):
+        stack.insert(stack.comet_api.create(answers=[refusal]), age=36000, updated_at=written)
     young = [stack.insert() for _ in range(20)]
 
     def all_were_asked_by_a_new_environment() -> bool:
@@ -867,6 +885,19 @@ def test_a_round_that_fails_leaves_no_question_under_way(stack: Stack, monkeypat
     with pytest.raises(ZeroDivisionError):
         stack.round()
     assert answers
+
+
+@pytest.mark.parametrize(("begin", "call"), [
+    (Stack.tick, "Scan"), (Stack.tick, "SendMessageBatch"),
+    (Stack.round, "Scan"), (Stack.round, "SendMessage"), (Stack.round, "UpdateItem"),
+])  # fmt: skip
+def test_what_nobody_foresaw_is_not_taken_for_an_outage_of_aws(
+    stack: Stack, begin: Callable[[Stack], object], call: str
+) -> None:
+    stack.done()
+    stack.before[call] = raising(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        begin(stack)
 
 
 def test_a_lease_hides_nobody_who_has_waited_for_long(stack: Stack) -> None:

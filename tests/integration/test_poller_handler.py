@@ -28,7 +28,7 @@ from tests.template import ROOT
 PARAMETER = "/cometapi/api-key"
 SAMPLE: dict[str, Any] = json.loads((ROOT / "events/round.json").read_text())
 TICK: dict[str, Any] = json.loads((ROOT / "events/tick.json").read_text())
-type Handle = Callable[[Any], None]
+type Handle = Callable[[Any], object]
 
 
 def settings(stack: Stack) -> dict[str, str]:
@@ -168,6 +168,16 @@ def test_a_round_without_a_report_says_so(stack: Stack, handle: Handle, capsys: 
     assert metrics_in(capsys.readouterr().out)["AnswersReport"] == [0]
 
 
+def test_a_trouble_that_lasts_is_told_by_the_first_invocation_alone(
+    stack: Stack, handle: Handle, log: StringIO
+) -> None:
+    stack.insert(stack.comet_api.create(answers=["html"]))
+    for _ in range(2):
+        handle(delivered(asked_now(stack)))
+    told = [line["message"] for line in lines(log)]
+    assert told == ["CometAPI gave no report", "round done", "round done"]
+
+
 def test_no_logger_at_all_tells_a_signed_url(
     stack: Stack, handle: Handle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,7 +293,7 @@ def test_without_the_key_each_invocation_says_what_is_missing_until_it_is_there(
     task_id = stack.insert()
     before = stack.item(task_id)
     for event in ({}, delivered(asked_now(stack))):
-        handle(event)
+        assert SAMPLE["Records"][0]["messageId"] not in str(handle(event)), "Lambda would deliver it again"
         assert metrics_in(capsys.readouterr().out)["ConfigurationErrors"] == [1]
         assert f"aws ssm put-parameter --type SecureString --name {PARAMETER}" in lines(log)[-1]["message"]
     assert stack.item(task_id) == before

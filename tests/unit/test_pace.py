@@ -1,5 +1,6 @@
 """How hard to ask."""
 
+from collections import Counter
 from heapq import heappop, heappush
 from random import Random
 
@@ -112,6 +113,17 @@ def test_a_429_halves_and_waits_then_recovers_step_by_step() -> None:
 
 def test_answers_are_counted_by_their_kind() -> None:
     assert gauge(DOWN, GOOD, DOWN, DENIED, DOWN).answers == {"Unavailable": 3, "Report": 1, "UnknownTask": 1}
+
+
+def test_answers_of_many_threads_are_counted_one_at_a_time() -> None:
+    class Noted(Counter[str]):
+        def __setitem__(self, kind: str, count: int) -> None:
+            assert found._lock.locked()  # noqa: SLF001 - threads meet too seldom to tell
+            super().__setitem__(kind, count)
+
+    found = Gauge(answers=Noted())
+    found.note(GOOD)
+    assert found.answers == {"Report": 1}
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,15 @@ def test_whoever_runs_a_round_asks_the_same_tasks(names: list[str], interval: in
         assert due(list(reversed(tasks)), asked, asked.until, interval) == once
 
 
+def test_every_environment_asks_the_same_old_tasks_in_a_round() -> None:
+    """They have no memory in common, and each salts its own hashes."""
+    tasks = [pending(6 * HOUR, task_id=f"task_{n}") for n in range(64)]
+    asked = RoundMessage(0, 1, NOW - 8, NOW + 7, NOW + 22)
+    assert {task.task_id for task in due(tasks, asked, NOW + 7, 15)} == {
+        "task_8", "task_25", "task_44", "task_49", "task_63",
+    }  # fmt: skip
+
+
 def test_old_tasks_spread_evenly_over_rounds() -> None:
     tasks = [pending(age=HOUR, task_id=f"task_{n}") for n in range(1000)]
     per_round = [len(due(tasks, asked, asked.until, 15)) for asked in every(4, 15)]

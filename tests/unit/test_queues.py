@@ -146,9 +146,14 @@ def test_what_is_no_copy(body: str) -> None:
         CopyMessage.read(body)
 
 
-@pytest.mark.parametrize("message", [COPY, replace(COPY, last_frame_url=FRAME)], ids=["video", "last frame"])
+@pytest.mark.parametrize(
+    "message",
+    [COPY, replace(COPY, last_frame_url=FRAME), replace(COPY, video_url="https://v/\ud800\ufffe")],
+    ids=["video", "last frame", "no XML"],
+)
 def test_a_copy_that_is_one(message: CopyMessage) -> None:
     assert CopyMessage.read(message.body()) == message
+    assert message.body().isascii(), "SQS refuses a body with what XML cannot hold"
     assert message.body().count("last_frame_url") == (message.last_frame_url is not None)
 
 
