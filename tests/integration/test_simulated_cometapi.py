@@ -18,7 +18,7 @@ from infra.local.cometapi.contents import CONTENTS
 from infra.local.cometapi.last_frames import LAST_FRAMES
 
 HTTP = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(5))
-IMPATIENT = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(0.1))
+IMPATIENT = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=0.5))
 NEVER_END = {"stall", "stall_in_body", "stall_before_headers", "drip", "slow", "slow_start", "length_huge"}
 BREAK_OFF = {"reset", "reset_before_headers", "close_before_headers", "truncated_chunked"}
 
