@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from copier import copy, video_bucket
 from copier.parts import Part
-from copier.video_bucket import KeyTaken, VideoBucket
+from copier.video_bucket import KeyTaken, VideoBucket, in_time
 from copier.watch import Deadline, OutOfTime
 from shared.errors import CopyInterrupted
 from tests.integration.copying import BUCKET, CopyShop, shrink
@@ -69,6 +69,21 @@ def test_a_bucket_that_hangs_holds_a_last_frame_up_for_its_own_time(
     began = time.monotonic()
     assert shop.copy_last_frame(task_id, shop.comet_api.last_frame_url(task_id), seconds=60) == "out_of_time"
     assert time.monotonic() - began < 30
+
+
+def test_calls_that_hang_are_in_no_other_calls_way(hang: Callable[[], None]) -> None:
+    for _ in range(40):
+        with pytest.raises(OutOfTime):
+            in_time(hang, 0)
+    assert in_time(lambda: "answer", 10) == "answer"
+
+
+def test_nothing_is_fetched_for_a_bucket_that_does_not_tell_what_it_holds(shop: CopyShop) -> None:
+    shop.before = {"HeadObject": refuse("403")}
+    with pytest.raises(ClientError, match="403"):
+        shop.copy(shop.comet_api.create())
+    assert shop.calls == ["HeadObject"]
+    assert shop.comet_api.requests == []
 
 
 def test_a_bucket_that_hangs_until_the_deadline(shop: CopyShop, hang: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ from copier.copy import Copier
 from copier.video_bucket import S3_CONFIG
 from copier.watch import Deadline
 from infra.local.cometapi import SimulatedCometApi
+from infra.local.cometapi.script import Steps
 from shared.aws import CLIENT_CONFIG
 from shared.errors import CopyInterrupted
 from shared.queues import CopyMessage
@@ -167,6 +168,34 @@ def test_a_video_is_stored_and_its_task_closed(office: Office) -> None:
     assert boto3.client("s3").head_object(Bucket=BUCKET, Key=f"videos/{task_id}.mp4")["ContentLength"] == size
 
 
+def test_a_retention_of_0_days_keeps_an_ended_task_for_ever(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "0")
+    assert "expires_at" not in office.copy(office.pending())
+
+
+@pytest.mark.parametrize(
+    ("video", "written"),
+    [
+        ("fine", {"stored_at": 600, "ended_at": 600}),
+        ("length_huge", {"ended_at": 600}),
+        ({"name": "error", "status": 451}, {"updated_at": 600, "lease_until": 660}),
+    ],
+)
+def test_an_outcome_is_of_the_time_at_which_the_copy_is_over(
+    office: Office, monkeypatch: pytest.MonkeyPatch, video: Steps, written: dict[str, int]
+) -> None:
+    copy, clock = Copier.copy, SimpleNamespace(time=lambda: COMPLETED_AT, monotonic=time.monotonic)
+
+    def take_ten_minutes(*how: Any) -> Any:
+        clock.time = lambda: COMPLETED_AT + 600
+        return copy(*how)
+
+    monkeypatch.setattr(copier, "time", clock)
+    monkeypatch.setattr(Copier, "copy", take_ten_minutes)
+    item = office.copy(office.pending(video=video))
+    assert {name: item[name] - COMPLETED_AT for name in written} == written
+
+
 def test_what_is_measured(office: Office) -> None:
     task_id = office.pending()
     began = time.monotonic()
@@ -203,6 +232,11 @@ def test_a_video_behind_the_key_is_stored(office: Office) -> None:
     task_id = office.pending()
     item = office.copy(task_id, video_url=office.comet_api.content_url(task_id))
     assert (item["status"], item["size"]) == ("SUCCESS", office.comet_api.expected(task_id).size)
+
+
+def test_a_signed_url_needs_no_key(office: Office) -> None:
+    boto3.client("ssm").delete_parameter(Name="/cometapi/api-key")
+    assert office.copy(office.pending())["status"] == "SUCCESS"
 
 
 def test_a_video_that_is_refused_ends_its_task(office: Office) -> None:
@@ -296,6 +330,21 @@ def test_a_video_of_a_task_that_was_cancelled_meanwhile_is_not_counted(
     monkeypatch.setattr(Copier, "copy", copy_and_cancel)
     assert office.deliver(office.message(task_id)) == []
     assert office.metric("VideosStored") is None
+
+
+@pytest.mark.parametrize(("owner", "method"), [(Copier, "copy"), (TaskTable, "get"), (TaskTable, "write")])
+def test_a_mistake_of_the_code_is_no_trouble_of_aws(
+    office: Office, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+) -> None:
+    """Lambda counts it as an error, with its traceback."""
+
+    def fail(*_: Any) -> None:
+        raise KeyError(method)
+
+    message = office.message(office.pending())
+    monkeypatch.setattr(owner, method, fail)
+    with pytest.raises(KeyError, match=method):
+        office.deliver(message)
 
 
 # --- The lease ---

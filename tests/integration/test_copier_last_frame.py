@@ -77,7 +77,10 @@ def test_a_large_picture(shop: CopyShop) -> None:
         assert shop.copy_last_frame("task_x", host.url) == f"s3://{BUCKET}/videos/task_x.last.png"
 
 
-def test_it_has_a_minute(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("left", "its_own"), [(600, 60), (20, pytest.approx(20, abs=10))])
+def test_it_has_a_minute_of_what_is_left(
+    shop: CopyShop, monkeypatch: pytest.MonkeyPatch, left: float, its_own: object
+) -> None:
     given: list[float] = []
 
     def deadline(seconds: float) -> Deadline:
@@ -85,8 +88,8 @@ def test_it_has_a_minute(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> Non
         return Deadline(seconds)
 
     monkeypatch.setattr(copy, "Deadline", deadline)
-    copy_frame(shop, shop.comet_api.create(), seconds=600)
-    assert given == [60]
+    copy_frame(shop, shop.comet_api.create(), seconds=left)
+    assert given == [its_own]
 
 
 WORDS: dict[str, tuple[Steps, str]] = {

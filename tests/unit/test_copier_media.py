@@ -106,6 +106,10 @@ def test_what_is_known_of_a_video() -> None:
     }
 
 
+def test_a_seed_of_0_is_told() -> None:
+    assert written(result={"seed": Decimal(0)}) == {"task-id": "task_x", "seed": "0"}
+
+
 def test_what_is_no_text_or_number_is_left_out() -> None:
     assert written(model={"name": "m"}, created_at=[1], result={"seed": None, "ratio": {}}) == {"task-id": "task_x"}
 
