@@ -236,6 +236,8 @@ def test_a_host_is_given_up_in_time_for_another_try() -> None:
     connecting = connection._CONNECT_TIMES * patience.connect_seconds  # noqa: SLF001 - a link
     silent = tries * (connecting + patience.silence_seconds) + sum(patience.retry_delays)
     assert silent < (seconds("Copier") - copier._SECONDS_TO_FINISH) / 4  # noqa: SLF001 - in ranges, then in a stream
+    hopeless = 3 * patience.window_seconds  # which ends the run
+    assert tries * patience.silence_seconds + sum(patience.retry_delays) < hopeless
 
 
 def test_everybody_has_time_to_answer() -> None:
@@ -246,10 +248,11 @@ def test_everybody_has_time_to_answer() -> None:
     assert patience.silence_seconds >= 10
     assert len(patience.retry_delays) >= 3
     assert sum(patience.retry_delays) >= 2  # what is over within seconds costs no attempt
-    aws = vars(CLIENT_CONFIG)
+    aws, s3 = vars(CLIENT_CONFIG), vars(video_bucket.S3_CONFIG)
     assert aws["connect_timeout"] > 1
     assert aws["read_timeout"] >= 5
-    assert aws["retries"] == {"mode": "standard", "total_max_attempts": 4}
+    assert s3["read_timeout"] >= 60  # completing a large upload takes S3 a while
+    assert aws["retries"] == s3["retries"] == {"mode": "standard", "total_max_attempts": 4}
 
 
 def test_a_slow_link_to_s3_carries_a_whole_body_and_what_is_left_can_be_removed() -> None:
@@ -261,6 +264,15 @@ def test_a_slow_link_to_s3_carries_a_whole_body_and_what_is_left_can_be_removed(
 def test_a_host_that_drips_leaves_a_copier_most_of_its_time() -> None:
     """It is given up after some windows; the others in the queue wait for as long."""
     assert 3 * Patience().window_seconds < seconds("Copier") / 5
+
+
+def test_a_host_that_tells_no_length_may_be_as_slow_as_a_small_video_allows() -> None:
+    """A megabyte is small; at a lower pace not even that would arrive in one run."""
+    assert Patience().least_bytes_per_second * seconds("Copier") < 1_000_000
+
+
+def test_parts_are_uploaded_each_on_a_connection_that_is_kept() -> None:
+    assert vars(video_bucket.S3_CONFIG)["max_pool_connections"] >= UPLOADS
 
 
 def test_a_poller_may_open_all_connections_that_it_is_allowed() -> None:
