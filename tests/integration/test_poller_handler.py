@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 from threading import Event
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from copier.connection import trusted_authorities
 from infra.local.cometapi import SimulatedCometApi
 from poller import handler as poller
 from poller import remarks
+from poller.round import Tools
 from poller.worker import Polling, Worker
 from shared.aws import CLIENT_CONFIG
 from shared.lifecycle import Limits
@@ -77,7 +79,9 @@ def context(seconds: int) -> Any:
 
 
 @pytest.fixture
-def handle(stack: Stack) -> Iterator[Handle]:  # noqa: ARG001
+def handle(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
+    """Time stands, lest a round be over before it begins."""
+    monkeypatch.setattr(poller, "Tools", partial(Tools, now=stack.clock.now))
     poller._worker.cache_clear()  # noqa: SLF001
     yield lambda event: poller.handler(event, context(90))
     poller._worker.cache_clear()  # noqa: SLF001
