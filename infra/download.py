@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _GONE = {"404", "NoSuchKey"}
-_SAFE = "-_."
 
 
 def download(s3: "S3Client", item: Mapping[str, Any], folder: Path) -> list[Path]:
     """Fetch the video of a stored task, and its last frame where it has one, into `folder`; returns the files.
 
     A file of the right size that is there already is left as it is. TroubleError where the bucket has no such video.
+    Files have the names of their tasks, in which all but letters, digits, `-`, `_` and `~` is written as in a URL: no
+    two tasks share one, and none leads out of the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [_fetch(s3, uri, folder, str(item["task_id"])) for uri in _uris(item)]
@@ -36,7 +37,7 @@ def _uris(item: Mapping[str, Any]) -> Iterator[str]:
 def _fetch(s3: "S3Client", uri: str, folder: Path, task_id: str) -> Path:
     place = urlsplit(uri, allow_fragments=False)
     bucket, key = place.netloc, uri.split("/", 3)[3]
-    name = "".join(c if c.isalnum() or c in _SAFE else "_" for c in task_id).lstrip(".")
+    name = quote(task_id, safe="").replace(".", "%2E")
     last = ".last" if ".last." in key.rpartition("/")[2] else ""
     path = folder / f"{name}{last}{_suffix(key)}"
     try:

@@ -285,11 +285,19 @@ def test_getting_what_is_not_there(shell: Shell, s3: "S3Client", tmp_path: Path)
     assert (status, out.splitlines()[-1], len(err.splitlines())) == (1, "1 file downloaded", 2)
 
 
-def test_an_id_is_no_path(shell: Shell, s3: "S3Client", tmp_path: Path) -> None:
+def test_every_task_has_a_file_of_its_own_inside_of_the_folder(shell: Shell, s3: "S3Client", tmp_path: Path) -> None:
     s3.put_object(Bucket=BUCKET, Key="a/1.mp4", Body=b"video")
-    shell.put({"../x": STORED})
-    assert shell(tasks.main, "get", "--task", "../x", "--to", str(tmp_path / "in"))[0] == 0
-    assert [path.name for path in (tmp_path / "in").iterdir()] == ["_x.mp4"]
+    files = {
+        "Task-1_a": "Task-1_a.mp4",
+        "a:b": "a%3Ab.mp4",
+        "a;b": "a%3Bb.mp4",
+        "a_b": "a_b.mp4",
+        "a.last": "a%2Elast.mp4",
+        "../x": "%2E%2E%2Fx.mp4",
+    }
+    shell.put(dict.fromkeys(files, STORED))
+    assert shell(tasks.main, "get", "--task", " ".join(files), "--to", str(tmp_path / "in"))[0] == 0
+    assert {path.name for path in (tmp_path / "in").iterdir()} == set(files.values())
 
 
 def test_watching_once(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
