@@ -7,19 +7,22 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from infra import feed, tasks, watch
-from infra.command import run
+from infra import command, feed, task_file, tasks, watch
+from infra.command import each, run
 from infra.health import Finding, HealthReader
 from infra.store import TaskStore
 from infra.target import Target
 from infra.task_reader import TaskTableReader
+from infra.trouble import TroubleError
 from shared.task_table import read_item
 from tests.integration.conftest import TABLE
 
@@ -83,6 +86,24 @@ def shell(dynamodb: "DynamoDBClient", capsys: pytest.CaptureFixture[str], monkey
 
 
 @pytest.fixture
+def asked(shell: Shell) -> list[dict[str, Any]]:
+    """What commands ask of DynamoDB."""
+    assert shell
+    found: list[dict[str, Any]] = []
+    Target.find().dynamodb.meta.events.register(
+        "provide-client-params.dynamodb", lambda params, **_: found.append(params)
+    )
+    return found
+
+
+def put_off(parsed: dict[str, Any], **_: object) -> None:
+    """Leave an item for later, as DynamoDB does where it has too many at once."""
+    items = parsed["Responses"][TABLE]
+    if len(items) > 1:
+        parsed["UnprocessedKeys"] = {TABLE: {"Keys": [{"task_id": items.pop()["task_id"]}]}}
+
+
+@pytest.fixture
 def s3(aws: None) -> "S3Client":  # noqa: ARG001
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET)
@@ -112,6 +133,28 @@ def test_a_dry_run_inserts_nothing(shell: Shell, tmp_path: Path) -> None:
         "already_there": 1,
     }
     assert shell.items().keys() == {"task_1"}
+
+
+def test_what_dynamodb_puts_off_is_asked_for_again(shell: Shell) -> None:
+    shell.put({"a": {}, "b": {}})
+    shell.dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", put_off)
+    assert TaskStore(shell.dynamodb, TABLE).existing(["a", "b", "c"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize("name", ["tasks.txt", "-"])
+def test_of_a_file_that_is_too_large_nothing_is_inserted(
+    name: str, shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "task_1\ntask_2\n"
+    for module in (feed, task_file):
+        monkeypatch.setattr(module, "MOST_BYTES", len(text) - 1)
+    monkeypatch.chdir(tmp_path)
+    Path("tasks.txt").write_text(text)
+    shell.give(text)
+    status, _, err = shell(feed.main, name)
+    assert status == 1
+    assert ": it is larger than " in err
+    assert not shell.items()
 
 
 def test_feeding_from_standard_input_with_a_key(shell: Shell) -> None:
@@ -147,19 +190,49 @@ def test_thousands_are_inserted_and_told_now_and_then(shell: Shell) -> None:
     assert shell.json(tasks.main, "list")["count"] == 2100
 
 
-def test_what_was_done_is_said_when_a_trouble_comes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (KeyboardInterrupt(), "Stopped."),
+        (EndpointConnectionError(endpoint_url="https://aws.invalid"), "AWS does not answer: "),
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "PutItem"), "AWS asks for fewer requests "),
+    ],
+)
+def test_what_was_done_is_said_when_a_trouble_comes(
+    trouble: BaseException, said: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     insert = TaskStore.insert
 
     def fail(store: TaskStore, item: dict[str, Any], *, again: bool) -> bool:
         if item["task_id"] == "task_9":
-            raise KeyboardInterrupt
+            raise trouble
         return insert(store, item, again=again)
 
     monkeypatch.setattr(TaskStore, "insert", fail)
     shell.give("\n".join(f"task_{number}" for number in range(10)))
     status, out, err = shell(feed.main, "-")
     assert (status, out) == (1, "")
-    assert err == "Stopped. At least 9 of 10 were done; the same command once more does the rest.\n"
+    assert err.startswith(said)
+    assert err.endswith(". At least 9 of 10 were done; the same command once more does the rest.\n")
+
+
+def test_nothing_new_is_begun_once_somebody_has_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    stopped = Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number >= 1000:
+            stopped.wait(60)
+
+    def stop(_: str) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "remark", stop)  # which tells of the first thousand
+    with pytest.raises(TroubleError, match=r"^Stopped\. At least 999 of 2100 were done"):
+        each(work, range(2100), "Inserting")
+    assert len(begun) < 2100
 
 
 def test_a_file_that_is_not_there(shell: Shell) -> None:
@@ -238,6 +311,16 @@ def test_listing(shell: Shell) -> None:
     assert shell(tasks.main, "list", "--status", "done")[2].startswith("DONE is no status. There are INSERTED")
 
 
+def test_what_is_pending_is_listed_from_the_index(shell: Shell, asked: list[dict[str, Any]]) -> None:
+    shell(tasks.main, "list", "--status", "in_progress")
+    assert [params.get("IndexName") for params in asked] == ["pending"]
+
+
+def test_a_task_is_shown_as_it_is_now(shell: Shell, asked: list[dict[str, Any]]) -> None:
+    shell(tasks.main, "show", "--task", "a")
+    assert [params.get("ConsistentRead") for params in asked] == [True]
+
+
 def test_showing_a_task(shell: Shell) -> None:
     shell.put({"a": {**FAILED, "color": {"b"}, "expires_at": 10**20, "model": "x\x1b[2J"}})
     status, out, _ = shell(tasks.main, "show", "--task", "a")
@@ -267,6 +350,9 @@ def test_getting_a_video_and_its_last_frame(shell: Shell, s3: "S3Client", tmp_pa
     s3.put_object(Bucket=BUCKET, Key="a/1.mp4", Body=b"other")  # of the same size: the file that is there does
     assert shell.json(tasks.main, "get", "--task", "a", "--to", str(folder))["files"][0]["size"] == 5
     assert (folder / "a.mp4").read_bytes() == b"video"
+    s3.put_object(Bucket=BUCKET, Key="a/1.mp4", Body=b"another")
+    assert shell(tasks.main, "get", "--task", "a", "--to", str(folder))[0] == 0
+    assert (folder / "a.mp4").read_bytes() == b"another"
 
 
 def test_getting_what_is_not_there(shell: Shell, s3: "S3Client", tmp_path: Path) -> None:
@@ -341,17 +427,62 @@ def test_health_that_may_not_be_read_is_unknown_and_the_rest_is_read(target: Tar
     ]
 
 
-def test_health_from_log_and_queue(target: Target) -> None:
-    logs, sqs = boto3.client("logs"), boto3.client("sqs")
+def test_health_that_aws_does_not_answer_is_unknown_and_not_asked_for_each_second(shell: Shell) -> None:
+    assert shell
+    asked: list[str] = []
+
+    def give_no_answer(model: Any, **_: object) -> None:
+        asked.append(model.name)
+        raise ReadTimeoutError(endpoint_url="https://aws.invalid")
+
+    target = Target.find()
+    target.session.events.register("before-call", give_no_answer)
+    health = HealthReader(target)
+    for _ in range(2):
+        assert [finding.text.partition(" cannot be read: AWS does not answer")[0] for finding in health.findings()] == [
+            "the last round and the key",
+            "the copies that wait",
+            "the alarms",
+        ]
+    assert asked == ["GetFunctionConfiguration", "DescribeStackResource", "DescribeAlarms"]
+
+
+def round_done(age: float, **counts: int) -> "InputLogEventTypeDef":
+    """Return the line of a round that was so many seconds ago."""
+    line = json.dumps({"level": "INFO", "message": "round done", "counts": counts})
+    return {"timestamp": int((time.time() - age) * 1000), "message": line}
+
+
+def write_log(target: Target, *events: "InputLogEventTypeDef") -> None:
+    logs = boto3.client("logs")
     logs.create_log_group(logGroupName="group")
     logs.create_log_stream(logGroupName="group", logStreamName="stream")
-    line = json.dumps({"level": "INFO", "message": "round done", "counts": {"AnswersReport": 2}})
-    event: InputLogEventTypeDef = {"timestamp": int(time.time() * 1000), "message": line}
-    logs.put_log_events(logGroupName="group", logStreamName="stream", logEvents=[event])
-    url = sqs.create_queue(QueueName="copies")["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody="x")
+    logs.put_log_events(logGroupName="group", logStreamName="stream", logEvents=events)
     logging = {"LoggingConfig": {"LogGroup": "group"}}
     stubbed(target, "functions").add_response("get_function_configuration", logging)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"), [(500, "CometAPI takes the key"), (700, "the key is unproven, nothing was asked lately")]
+)
+def test_ten_minutes_of_the_log_count(age: float, said: str, target: Target) -> None:
+    write_log(target, round_done(age, AnswersReport=2), round_done(0))
+    assert said in [finding.text for finding in HealthReader(target).findings()]
+
+
+def test_a_page_without_lines_is_not_the_end_of_the_log(target: Target) -> None:
+    stubbed(target, "functions").add_response("get_function_configuration", {})
+    logs = stubbed(target, "logs")
+    logs.add_response("filter_log_events", {"events": [], "nextToken": "more"})
+    logs.add_response("filter_log_events", {"events": [round_done(0, AnswersReport=2)]})
+    assert "CometAPI takes the key" in [finding.text for finding in HealthReader(target).findings()]
+
+
+def test_health_from_log_and_queue(target: Target) -> None:
+    write_log(target, round_done(0, AnswersReport=2))
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="copies")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="x")
     detail = {"PhysicalResourceId": url, "LogicalResourceId": "CopiesQueue", "ResourceType": "AWS::SQS::Queue"}
     detail |= {"LastUpdatedTimestamp": "2026-01-01T00:00:00Z", "ResourceStatus": "CREATE_COMPLETE"}
     stubbed(target, "cloudformation").add_response("describe_stack_resource", {"StackResourceDetail": detail})
@@ -397,22 +528,37 @@ class Table:
 def test_a_large_table_is_watched_without_forgetting_any(shell: Shell, most: int) -> None:
     large = {"note": "x" * 390_000}
     shell.put({f"e{n}": {**FAILED, **large} for n in range(6)} | {f"w{n}": WAITING for n in range(6)})
+    shell.dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", put_off)
     table = Table(shell, most)
     first = table.stages()
     assert first.items() >= {f"w{n}": "IN_PROGRESS" for n in range(6)}.items()
     assert table.reader.is_complete is (most == 100)
     assert len(first) == 12 or not table.reader.is_complete
-    shell.put({"w0": STORED, "w6": WAITING})
+    shell.put({"w0": STORED, "w2": FAILED, "w6": WAITING})
     shell.dynamodb.delete_item(TableName=TABLE, Key={"task_id": {"S": "w1"}})
     second = table.stages()
-    assert (second["w0"], second["w6"]) == ("SUCCESS", "IN_PROGRESS")
+    assert (second["w0"], second["w2"], second["w6"]) == ("SUCCESS", "FAILED", "IN_PROGRESS")
     assert second.keys() == {*first, "w6"} - {"w1"}
     shell.put({"new": FAILED})
-    assert "new" not in table.stages() or most == 2
-    table.now += 10_000
+    table.now += 59
+    assert "new" not in table.stages()  # what has ended is not read each second
+    table.now += 1
     third = table.stages()
     assert "new" in third or not table.reader.is_complete
     assert third.keys() >= second.keys()
+
+
+def test_the_larger_a_table_is_the_less_often_it_is_read_whole(shell: Shell) -> None:
+    table = Table(shell, most=100)
+    with Stubber(shell.dynamodb) as stubber:
+        for page in range(19):
+            stubber.add_response("scan", {"Items": [], "LastEvaluatedKey": {"task_id": {"S": str(page)}}})
+        stubber.add_response("scan", {"Items": []})
+        table.stages()
+        for seconds, index in ((119, {"IndexName": "pending"}), (1, {})):
+            table.now += seconds
+            stubber.add_response("scan", {"Items": []}, {"TableName": TABLE, **index})
+            table.stages()
 
 
 def test_an_example_reads_what_s3_and_the_service_say(aws: None) -> None:

@@ -110,6 +110,11 @@ NO_JSON = {
     "a key that is no text": ('{"task_id": "a", "s3_key": 7}', "line 1: s3_key must be a string"),
     "metadata that is no map": ('{"task_id": "a"}\n{"task_id": "b", "metadata": ["x"]}', "line 2: metadata must be a"),
 }
+OF_THE_SERVICE = (
+    *("status", "progress", "model", "created_at", "completed_at", "reported_at", "result", "error", "pending_since"),
+    *("lease", "lease_until", "denied_since", "no_url_since", "copy_attempts", "s3_uri", "size", "etag", "stored_at"),
+    *("updated_at", "ended_at", "expires_at"),
+)
 NO_TEXT = {
     "Latin-1": (
         "task_id,metadata.x\na,b\nc,é\n".encode("latin-1"),
@@ -129,6 +134,12 @@ def test_what_is_no_task(text: str, message: str) -> None:
     with pytest.raises(FileError) as caught:
         parse(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", OF_THE_SERVICE)
+def test_a_column_that_the_service_writes_is_refused(name: str) -> None:
+    with pytest.raises(FileError, match=f"^line 1 has the column '{name}', which the service writes"):
+        parse(f"task_id,{name}\na,1\n")
 
 
 @pytest.mark.parametrize(("content", "message"), NO_TEXT.values(), ids=NO_TEXT.keys())

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import os
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.gallery import LINK_SECONDS, entry, signer
+from infra.gallery import LINK_SECONDS, entry, signer, write_private
 from infra.gallery_page import About, Entry, page
 from infra.target import Target
 from tests.unit.conftest import NOW
@@ -144,3 +147,40 @@ def test_links_lead_to_the_region_of_the_bucket_and_end_after_an_hour() -> None:
 def test_it_says_when_older_tasks_are_left_out() -> None:
     many = About("prod", "Stack prod", NOW, NOW + LINK_SECONDS, total=12_345)
     assert "1 of 12,345 tasks, the newest" in Seen(page_of(STORED, about=many)).text
+
+
+@pytest.fixture
+def open_house() -> Iterator[None]:
+    """A machine on which everybody may read and write every new file, unless its maker says otherwise."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def rights(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.usefixtures("open_house")
+def test_a_page_is_whole_and_private_at_every_moment(tmp_path: Path) -> None:
+    path = tmp_path / "gallery.html"
+    write_private(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_private(path, "\ud800")
+    assert path.read_text() == "old"
+    assert {rights(file) for file in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.usefixtures("open_house")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_others_left_where_a_page_is_written_is_not_used(is_link: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    path, other = tmp_path / "gallery.html", tmp_path / "other"
+    other.write_text("theirs")
+    left = tmp_path / "gallery.html.part"
+    if is_link:
+        left.symlink_to(other)
+    else:
+        left.write_text("theirs")
+    write_private(path, "new")
+    assert (path.read_text(), rights(path), path.is_symlink()) == ("new", 0o600, False)
+    assert other.read_text() == "theirs"

@@ -1,11 +1,13 @@
 """What `make watch` says of the service's health, from given lines of the Poller's log."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from infra import health
 from infra.health import TICK_SECONDS, Finding, Log, alarms, copies, key, poller
 from tests.unit.conftest import NOW
 
@@ -82,6 +84,23 @@ def test_the_key(read: Log, is_good: bool | None, said: str) -> None:  # noqa: F
     finding = key(read, PARAMETER, NOW)
     assert finding.is_good is is_good
     assert said in finding.text
+
+
+@pytest.mark.parametrize(
+    ("line", "is_read"),
+    [
+        (done("round done"), True),
+        (done("tick done"), True),
+        (NOT_SET, True),
+        ({"level": "ERROR", "message": "no module"}, True),
+        ({"level": "INFO", "message": "stored"}, False),
+        ({"level": "WARNING", "message": "round undone"}, False),
+    ],
+)
+def test_of_the_log_rounds_and_errors_are_read(line: dict[str, Any], is_read: bool) -> None:  # noqa: FBT001 - a parameter
+    (rules,) = re.findall(r"^{ (.*) }$", health._FILTER)  # noqa: SLF001 - CloudWatch is told what to leave out
+    found = [re.findall(r'^\(\$\.(\w+) = "(.*)"\)$', rule) for rule in rules.split(" || ")]
+    assert any(line[name] == value for ((name, value),) in found) is is_read
 
 
 def test_copies_and_alarms() -> None:

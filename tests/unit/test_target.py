@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from infra import consumer, deploy, feed, sam, target, tasks, watch
-from infra.command import run
+from infra.command import AT_ONCE, run
 from infra.local import up
 from infra.local.aws import LocalAws
 from infra.local.running import NothingRunningError, RunningStack
@@ -109,6 +109,11 @@ def test_which_stack(
     where = "on AWS, region eu-west-1" if place[1] == AWS else f"on the local AWS at {place[1]}"
     assert found.title == f"Stack {place[0]} {where}"
     assert found.outputs == OUTPUTS
+
+
+def test_each_request_at_once_has_a_connection() -> None:
+    config: Any = Target(boto3.Session(region_name="eu-west-1"), None, OUTPUTS).dynamodb.meta.config
+    assert config.max_pool_connections >= AT_ONCE
 
 
 def test_the_local_one_by_its_name_is_never_looked_for_on_aws(asked: list[tuple[str, str]]) -> None:
