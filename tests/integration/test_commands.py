@@ -578,3 +578,15 @@ def test_an_example_reads_what_s3_and_the_service_say(aws: None) -> None:
         "x ended as FAILED: refused",
     ]
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+
+def test_an_example_removes_a_message_once_it_was_read_and_not_before(aws: None) -> None:
+    assert aws is None
+    example: Any = importlib.import_module("infra.examples.read_queue")
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="no JSON")
+    with pytest.raises(ValueError, match="Expecting value"):
+        next(example.read(sqs, url))
+    left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"])
+    assert left["Attributes"] == {"ApproximateNumberOfMessagesNotVisible": "1"}
