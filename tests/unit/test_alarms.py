@@ -333,5 +333,6 @@ def test_it_says_nothing_that_is_not_judged_here(alarm: str) -> None:
 @pytest.mark.parametrize("alarm", [name for name, written in WRITTEN.items() if "Metrics" in written])
 def test_it_looks_at_every_series_that_it_names(alarm: str) -> None:
     metrics = WRITTEN[alarm]["Metrics"]
+    assert all(re.fullmatch("[a-z][A-Za-z0-9_]*", metric["Id"]) for metric in metrics)  # API_MetricDataQuery.html
     used = {word for metric in metrics for word in re.findall(r"\w+", metric.get("Expression", ""))}
     assert {metric["Id"] for metric in metrics if metric.get("ReturnData") is False} <= used

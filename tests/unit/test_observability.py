@@ -140,6 +140,11 @@ def test_every_widget_looks_at_the_region_of_the_stack() -> None:
     assert regions == {"${AWS::Region}"}
 
 
+def test_every_widget_fits_into_the_dashboard() -> None:
+    """AmazonCloudWatch, CloudWatch-Dashboard-Body-Structure.html: 24 columns; a wider one is refused."""
+    assert all(1 <= widget["width"] <= 24 for widget in dashboard())
+
+
 def test_the_address_of_the_dashboard_names_it() -> None:
     address, _ = TEMPLATE["Outputs"]["DashboardUrl"]["Value"]["Sub"]
     assert address.endswith("#dashboards:name=${Dashboard}")

@@ -54,8 +54,10 @@ def test_every_environment_is_complete_and_says_no_more(
         "confirm_changeset": asks,
         "fail_on_empty_changeset": False,
     }
-    # SAM would take a manifest for the functions' Makefile; tests and demos build side by side, and share no cache.
-    assert not {"manifest", "cached"} & SAMCONFIG[environment]["build"]["parameters"].keys()
+    # SAM would take a manifest for the functions' Makefile; tests and demos build side by side, and share no cache; a
+    # container needs Docker. And what stands in `global` goes for every command.
+    assert SAMCONFIG[environment]["build"]["parameters"] == {"parallel": True}
+    assert SAMCONFIG[environment].keys() == {"build", "validate", "deploy"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -231,13 +233,15 @@ def test_every_queue_is_encrypted() -> None:
 def test_a_key_that_is_given_encrypts_all_that_holds_data() -> None:
     topics = {**of_type("AWS::SNS::Topic"), **of_type("AWS::SNS::Topic", OBSERVABILITY)}
     assert all(topic["KmsMasterKeyId"] == GIVEN_KEY for topic in topics.values())
-    condition, table, _ = RESOURCES["TasksTable"]["Properties"]["SSESpecification"]["If"]
+    condition, table, otherwise = RESOURCES["TasksTable"]["Properties"]["SSESpecification"]["If"]
     assert (condition, table) == (
         "HasKey",
         {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}},
     )
+    assert otherwise == {"SSEEnabled": False}  # DynamoDB's own key; true takes KMS's aws/dynamodb, for a price
     (bucket,) = RESOURCES["VideosBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    condition, rule, _ = bucket["If"]
+    condition, rule, otherwise = bucket["If"]
+    assert otherwise == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}  # no other account reads aws/s3
     wanted = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "KmsKeyArn"}}
     assert (condition, rule["ServerSideEncryptionByDefault"]) == ("HasKey", wanted)
 
@@ -307,6 +311,14 @@ def test_nothing_is_deployed_whose_hash_is_not_known() -> None:
     assert re.search(r"-m pip install .*--require-hashes", BUILD)
     packages = (ROOT / "functions/requirements.txt").read_text().replace("\\\n", "").splitlines()
     assert all("--hash=sha256:" in package for package in packages)
+
+
+def test_what_is_deployed_is_what_was_asked_for_and_tested() -> None:
+    def pinned(file: str) -> set[str]:
+        return set(re.findall(r"^\S+==[^\s;]+", (ROOT / file).read_text(), re.MULTILINE))
+
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(asked) <= pinned("functions/requirements.txt") <= pinned("tests/requirements.txt")
 
 
 def test_cloudwatch_may_speak_to_its_topic() -> None:

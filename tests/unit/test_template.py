@@ -17,6 +17,7 @@ PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "Re
 STORED = {"Event": "s3:ObjectCreated:*", "Topic": {"Ref": "VideoStoredTopic"}}
 
 NOTHING = {"Ref": "AWS::NoValue"}
+SINCE = {"AttributeName": "pending_since", "AttributeType": "N"}
 ABORT = {
     "Id": "abort-unfinished-uploads",
     "Status": "Enabled",
@@ -27,6 +28,9 @@ EXPIRE = {"Id": "delete-old-videos", "Status": "Enabled", "ExpirationInDays": {"
 FACTS: list[tuple[str, object]] = [
     # It deletes what holds a time that has passed: any attribute but this one would take items before their time.
     ("TasksTable.Properties.TimeToLiveSpecification", {"AttributeName": "expires_at", "Enabled": True}),
+    # CreateTable and UpdateTable take attributes that are part of a key, and no others (API_CreateTable.html).
+    ("TasksTable.Properties.AttributeDefinitions.1.If", ["HasIndex", SINCE, NOTHING]),
+    ("TasksTable.Properties.GlobalSecondaryIndexes.If.2", NOTHING),
     ("TasksTable.Properties.StreamSpecification", {"StreamViewType": "NEW_AND_OLD_IMAGES"}),  # the Announcer compares
     ("TasksTable.Properties.PointInTimeRecoverySpecification", {"PointInTimeRecoveryEnabled": True}),
     # A tick of hours ago has nothing to plan any more (scheduler, API_RetryPolicy.html: else 185 attempts, 24 h).
@@ -139,11 +143,14 @@ def test_each_variable_holds_what_it_is_named_after(function: str) -> None:
 
 def test_each_output_is_what_it_is_named_after() -> None:
     outputs = {name: output["Value"] for name, output in TEMPLATE["Outputs"].items()}
+    # An export's name can be given once in an account and region: a second stack would not deploy.
+    assert {name for output in TEMPLATE["Outputs"].values() for name in output} == {"Description", "Value", "Condition"}
     named = {name: value["Ref"] for name, value in outputs.items() if "Ref" in value}
     assert named == {name: name.removesuffix("Name").removesuffix("Arn") for name in named}
     assert len(named) == len(outputs) - 3  # two of the monitoring's, and the version
     assert outputs["AlarmTopicArn"] == {"GetAtt": "Observability.Outputs.AlarmTopicArn"}
     assert outputs["DashboardUrl"] == {"GetAtt": "Observability.Outputs.DashboardUrl"}
+    assert OBSERVABILITY["Outputs"]["AlarmTopicArn"] == {"Value": {"Ref": "AlarmTopic"}}
 
 
 def test_alarms_watch_what_is_named_in_the_stack_that_publishes_it() -> None:
@@ -212,10 +219,22 @@ def test_what_is_built_is_for_the_processor_that_runs_it() -> None:
             for text in ("api.cometapi.com", "https://api.cometapi.com ", "https://", "")
         ),
         *(("CometApiKeyParameter", text, text[:1] == "/") for text in ("/cometapi/api-key", "cometapi", "")),
-        *(("KmsKeyArn", text, not text or ":key/" in text) for text in ("", "arn:aws:kms:e:1:key/a", "alias/a")),
+        *(
+            ("KmsKeyArn", text, not text or ":key/" in text)
+            for text in (
+                "",
+                "arn:aws:kms:e:1:key/a",
+                "arn:aws-cn:kms:e:1:key/a",
+                "arn:aws:kms:e:1:key/mrk-a",
+                "alias/a",
+            )
+        ),
         *(
             ("PermissionsBoundary", text, not text or ":policy/" in text)
-            for text in ("", "arn:aws:iam::1:policy/a", "arn:aws:iam::1:policy/team/a", "arn:aws:iam::1:role/a")
+            for text in (
+                *("", "arn:aws:iam::1:policy/a", "arn:aws:iam::1:policy/team/a", "arn:aws:iam::1:role/a"),
+                *("arn:aws-us-gov:iam::1:policy/a", "arn:aws:iam::aws:policy/a"),
+            )
         ),
     ],
 )
@@ -226,6 +245,12 @@ def test_a_parameter_takes_what_it_can_be(parameter: str, text: str, *, is_taken
 @pytest.mark.parametrize("parameter", ["RetentionDays", "VideoRetentionDays"])
 def test_zero_keeps_for_ever(parameter: str) -> None:
     assert TEMPLATE["Parameters"][parameter]["MinValue"] == 0
+
+
+@pytest.mark.parametrize("parameter", ["MaxConcurrentPolls", "TasksPerWorker", "MaxWorkers"])
+def test_nobody_can_ask_for_a_poller_of_nothing(parameter: str) -> None:
+    """Of no requests, of no tasks or of no workers: each of its ticks would fail."""
+    assert TEMPLATE["Parameters"][parameter]["MinValue"] == 1
 
 
 def test_the_metrics_are_where_the_alarms_look() -> None:
