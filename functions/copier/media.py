@@ -10,7 +10,8 @@ SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """How the name of a picture of each type ends."""
 
 _MP4 = "video/mp4"
-_MEDIA_TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)", re.ASCII)
+_NAME = r"[\w.+-]{1,127}"  # RFC 6838; S3 takes 8 KB of headers
+_MEDIA_TYPE = re.compile(rf"\s*({_NAME}/{_NAME})(?![\w.+-])", re.ASCII)
 _MARKUP = re.compile(rb"(\xef\xbb\xbf)?\s*[<{\[]")
 _PICTURE = re.compile(rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<webp>RIFF....WEBP)", re.DOTALL)
 
