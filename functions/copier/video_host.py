@@ -96,9 +96,11 @@ class VideoHost:
             return answer
         if video.answer.is_broken:
             again = self._follow()
-            if (again.validator, again.total) != (video.validator, video.total):
+            is_same = (again.validator, again.total) == (video.validator, video.total)
+            if is_same:
+                again.answer.skip_to(position)
+            if not is_same or again.answer.position < position:
                 raise CopyInterrupted("changed", "The video changed while it was copied.")
-            again.answer.skip_to(position)
             video.answer = again.answer
         return video.answer
 

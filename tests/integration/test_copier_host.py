@@ -97,6 +97,18 @@ def test_a_range_with_a_version_is_gone_on_with_if_it_is_the_same() -> None:
     assert asked == {"Range: bytes=1000-2999", 'If-Range: "1"'}
 
 
+def test_a_rest_that_ends_before_it_begins_is_no_end_of_the_video() -> None:
+    head = 'HTTP/1.1 200 OK\nETag: "1"\nTransfer-Encoding: chunked'
+    broken, shorter = b"bb8\r\n" + VIDEO[:2500], b"1f4\r\n" + VIDEO[:500] + b"\r\n0\r\n\r\n"
+    with StrangeHost(answers((head, broken), (head, shorter))) as strange:
+        host = host_of(strange)
+        video = host.open(in_ranges=False)
+        host.fill(video, 0, memoryview(bytearray(2000)))
+        with pytest.raises(CopyInterrupted) as failed:
+            host.fill(video, 2000, memoryview(bytearray(1000)))
+    assert failed.value.code == "changed"
+
+
 def test_three_redirects_are_followed_and_no_fourth() -> None:
     with StrangeHost(answers(*[REDIRECT] * 3, (WHOLE, VIDEO))) as strange:
         assert fetch(host_of(strange), in_ranges=True) == VIDEO
