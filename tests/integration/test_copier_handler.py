@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import EndpointConnectionError
 
 from copier import handler as copier
 from copier import watch
@@ -155,6 +156,21 @@ def office(
     assert "Traceback" not in office.output
 
 
+@pytest.fixture
+def no_answer(office: Office) -> Iterator[Callable[[str], None]]:
+    """Have one of AWS's services, by its name, out of reach until the test is over."""
+    tools: Any = copier._tools()  # noqa: SLF001
+    clients = {"dynamodb": tools.table._client, "s3": tools.copier.bucket.client}  # noqa: SLF001
+    assert office.table
+
+    def fail(**_: object) -> None:
+        raise EndpointConnectionError(endpoint_url="https://aws.invalid")
+
+    yield lambda name: clients[name].meta.events.register(f"before-call.{name}", fail)
+    for name, client in clients.items():
+        client.meta.events.unregister(f"before-call.{name}", fail)
+
+
 def test_a_video_is_stored_and_its_task_closed(office: Office) -> None:
     task_id = office.pending()
     size = office.comet_api.expected(task_id).size
@@ -290,6 +306,13 @@ def test_a_bucket_that_is_gone(office: Office) -> None:
         "message": "S3 did not store the video (NoSuchBucket). The copy is tried again later.",
     }
     assert item["pending_since"]
+
+
+def test_a_bucket_that_does_not_answer(office: Office, no_answer: Callable[[str], None]) -> None:
+    no_answer("s3")
+    item = office.copy(office.pending())
+    assert item["error"]["message"].startswith("S3 did not store the video (EndpointConnectionError).")
+    assert item["lease_until"] == item["updated_at"] + 60
 
 
 def test_a_bucket_that_hangs_leaves_time_for_a_note(office: Office, hang: Callable[..., None]) -> None:
@@ -461,7 +484,7 @@ def test_a_message_that_is_no_copy_is_gone(office: Office, body: str) -> None:
     assert office.deliver(body) == []
     (line,) = office.said()
     assert line["message"].startswith("message dropped: ")
-    assert (line["level"], line["message_id"]) == ("ERROR", "m-1")
+    assert line == {"level": "ERROR", "message": line["message"], "message_id": "m-1"}, "a body may hold a signed URL"
     assert office.metric("BadMessages") == 1
 
 
@@ -471,6 +494,13 @@ def test_a_message_that_is_none_is_not_told_under_the_task_before_it(office: Off
     office.deliver("{}")
     stored, dropped = office.said()
     assert (stored["task_id"], dropped.get("task_id")) == (task_id, None)
+
+
+def test_a_warm_environment_makes_nothing_anew(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = office.pending(), office.pending()
+    office.copy(first)
+    monkeypatch.delattr(boto3, "client")
+    assert office.copy(second)["status"] == "SUCCESS"
 
 
 def test_a_missing_setting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,8 +513,10 @@ def test_a_missing_setting(office: Office, monkeypatch: pytest.MonkeyPatch) -> N
     assert office.item(task_id) == before
 
 
-def test_a_base_url_that_is_none(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMETAPI_BASE_URL", "api.cometapi.com")
+@pytest.mark.parametrize("url", ["api.cometapi.com", "http://api.cometapi.com"])
+def test_a_base_url_that_is_none(office: Office, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ALLOW_INSECURE_VIDEO_URLS", "false")
+    monkeypatch.setenv("COMETAPI_BASE_URL", url)
     assert office.deliver(office.message(office.pending())) == ["m-1"]
     assert "CometApiBaseUrl" in office.output
 
@@ -493,7 +525,19 @@ def test_a_missing_table(office: Office) -> None:
     boto3.client("dynamodb").delete_table(TableName=TABLE)
     assert office.invoke(SAMPLE)["batchItemFailures"] == [{"itemIdentifier": SAMPLE["Records"][0]["messageId"]}]
     (line,) = office.said()
-    assert line["message"] == "task not settled, the message comes back: ResourceNotFoundException"
+    assert line == {
+        "level": "ERROR",
+        "message": "task not settled, the message comes back: ResourceNotFoundException",
+        "task_id": CopyMessage.read(SAMPLE["Records"][0]["body"]).task_id,
+    }
+    assert office.metric("TableErrors") == 1
+
+
+def test_a_table_that_does_not_answer(office: Office, no_answer: Callable[[str], None]) -> None:
+    message = office.message(office.pending())
+    no_answer("dynamodb")
+    assert office.deliver(message) == ["m-1"]
+    assert office.said()[0]["message"] == "task not settled, the message comes back: EndpointConnectionError"
     assert office.metric("TableErrors") == 1
 
 

@@ -124,6 +124,16 @@ def test_a_range_that_comes_in_chunks() -> None:
     assert len(strange.heads) == 1
 
 
+def test_a_host_that_hangs_up_is_asked_as_often_as_patience_says() -> None:
+    with StrangeHost(lambda *_: None) as strange, pytest.raises(CopyInterrupted):
+        fetch(host_of(strange), in_ranges=True)
+    assert len(strange.heads) == 1 + len(PATIENCE.retry_delays)
+
+
+def test_a_signed_url_is_never_shown() -> None:
+    assert "Signature" not in repr(Source("https://v.example.com/a.mp4?X-Tos-Signature=s"))
+
+
 def test_what_every_question_says() -> None:
     with StrangeHost(answers((WHOLE, VIDEO))) as strange:
         assert fetch(host_of(strange), in_ranges=True) == VIDEO
@@ -135,9 +145,10 @@ def test_what_every_question_says() -> None:
     assert len(names) == len(set(names)), "each header once"
 
 
-def test_a_key_that_was_replaced_is_asked_with_at_once() -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_was_replaced_is_asked_with_at_once(status: int) -> None:
     keys = ["sk-old", "sk-new"]
-    refused = ("HTTP/1.1 401 No\nContent-Length: 0", b"")
+    refused = (f"HTTP/1.1 {status} No\nContent-Length: 0", b"")
     with StrangeHost(answers(refused, (WHOLE, VIDEO)), takes_key=True) as strange:
         assert fetch(host_of(strange, key=ApiKey(lambda: keys.pop(0))), in_ranges=True) == VIDEO
     assert strange.authorizations == ["Bearer sk-old", "Bearer sk-new"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from copier import copy
 from copier.watch import Deadline
@@ -143,11 +143,25 @@ def test_no_time_is_left(shop: CopyShop) -> None:
     assert shop.comet_api.requests == []
 
 
-def test_s3_refuses(shop: CopyShop) -> None:
-    def refuse() -> None:
-        raise ClientError({"Error": {"Code": "InternalError", "Message": "again"}}, "PutObject")
+def test_a_host_that_is_silent_holds_it_up_for_its_own_time(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copy, "_PICTURE_SECONDS", 0.1)
+    shop.patience = patience_with("stall", retries=1)
+    assert copy_frame(shop, shop.comet_api.create(last_frame="stall")) == "out_of_time"
 
-    shop.before = {"PutObject": refuse}
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "InternalError", "Message": "again"}}, "PutObject"),
+        EndpointConnectionError(endpoint_url="https://s3.invalid"),
+    ],
+    ids=type,
+)
+def test_s3_does_not_store_it(shop: CopyShop, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    shop.before = {"PutObject": fail}
     assert copy_frame(shop, shop.comet_api.create()) == "s3_error"
 
 

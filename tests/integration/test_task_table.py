@@ -163,6 +163,7 @@ def test_an_item_is_read_as_it_is_now_and_tasks_are_counted_unread(table: TaskTa
         "a Copier that reads an older item finds another word, and its message is gone"
     )
     assert counted["Select"] == "COUNT"
+    assert "Limit" not in counted, "a page is as large as DynamoDB makes it"
 
 
 def test_shares_of_the_index_hold_each_pending_task_once_and_no_ended_one(table: TaskTable) -> None:
