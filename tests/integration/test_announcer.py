@@ -60,7 +60,7 @@ def records(*images: dict[str, Any]) -> dict[str, Any]:
     found = []
     for number, image in enumerate(images, 11):
         record = deepcopy(EVENT["Records"][1])
-        record["eventID"] = record["dynamodb"]["SequenceNumber"] = str(number)
+        record["eventID"], record["dynamodb"]["SequenceNumber"] = f"event_{number}", str(number)
         task_id = {"task_id": {"S": f"task_{number}"}}
         record["dynamodb"] |= {
             "Keys": task_id,
@@ -153,7 +153,7 @@ def test_what_can_never_be_announced_keeps_nobody_back(
     assert metrics_in(capsys.readouterr().out) == {"AnnounceRefused": [1]}
     (error,) = logged(caplog, "ERROR")
     assert error["message"] == "an ending that cannot be announced is passed over"
-    assert (error["event_id"], error["task_id"]) == ("12", "task_12")
+    assert (error["event_id"], error["task_id"]) == ("event_12", "task_12")
 
 
 @pytest.mark.parametrize("keys", [{}, {"Keys": {}}, {"Keys": {"task_id": {}}}], ids=str)
@@ -165,7 +165,7 @@ def test_a_record_without_its_key_is_passed_over_too(
     del change["Keys"]
     change |= keys
     assert announcer.handler(event, CONTEXT) == {"batchItemFailures": []}
-    assert [(line["task_id"], line["event_id"]) for line in logged(caplog, "ERROR")] == [("", "11")]
+    assert [(line["task_id"], line["event_id"]) for line in logged(caplog, "ERROR")] == [("", "event_11")]
     assert subscriber.heard() == []
 
 
@@ -175,6 +175,14 @@ def test_numbers_are_jsons(subscriber: Subscriber) -> None:
     assert announcer.handler(event, CONTEXT) == {"batchItemFailures": []}
     (body,) = subscriber.heard()
     assert json.loads(body["Message"])["result"][:5] == [7, 0.5, -3, 1000, int("9" * 38)]
+
+
+def test_no_message_holds_what_a_queue_refuses(subscriber: Subscriber) -> None:
+    """SNS would take it, and SQS, whose bodies must be XML, would lose it."""
+    announcer.handler(records({"status": {"S": "FAILED"}, "error": {"S": "\ufffe\u00e9"}}), CONTEXT)
+    (body,) = subscriber.heard()
+    assert body["Message"].isascii()
+    assert json.loads(body["Message"])["error"] == "\ufffe\u00e9"
 
 
 def test_without_its_setting_nothing_is_passed_over(
@@ -199,11 +207,11 @@ def test_an_aws_that_does_not_answer_is_asked_again_later(
     assert subscriber.heard() == []
 
 
-def refuse_with(code: str) -> None:
-    """Let SNS refuse every ending from now on."""
+def refuse_with(error: str | Exception) -> None:
+    """Let SNS refuse every ending from now on, with a code, or fail in another way."""
 
     def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": ""}}, "Publish")
+        raise ClientError({"Error": {"Code": error, "Message": ""}}, "Publish") if isinstance(error, str) else error
 
     client, _ = announcer._tools()  # noqa: SLF001
     client.meta.events.register("before-call.sns.Publish", refuse)
@@ -220,7 +228,7 @@ def test_what_sns_never_takes_is_passed_over(subscriber: Subscriber, code: str) 
 
 
 @pytest.mark.parametrize(
-    "code",
+    "error",
     [
         "AuthorizationError",
         "InternalError",
@@ -233,10 +241,15 @@ def test_what_sns_never_takes_is_passed_over(subscriber: Subscriber, code: str) 
         "KMSNotFound",
         "KMSOptInRequired",
         "KMSThrottling",
+        RuntimeError("cannot schedule new futures after shutdown"),
+        AttributeError("a mistake of our own"),
+        MemoryError(),
     ],
+    ids=repr,
 )
-def test_what_sns_may_take_later_is_delivered_again(subscriber: Subscriber, code: str) -> None:
-    refuse_with(code)
+def test_what_sns_may_take_later_is_delivered_again(subscriber: Subscriber, error: str | Exception) -> None:
+    """A mistake of our own, too: the next version tells of what this one could not."""
+    refuse_with(error)
     assert announcer.handler(EVENT, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert subscriber.heard() == []
 
