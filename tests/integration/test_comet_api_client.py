@@ -11,9 +11,11 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -219,6 +221,25 @@ def test_a_throttled_answer_says_for_how_long(
     assert found.retry_after == (seconds and pytest.approx(seconds, abs=5))
 
 
+def test_a_clock_that_is_set_meanwhile_costs_no_answer(
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = comet_api.create()
+    monkeypatch.setattr(client, "time", SimpleNamespace(time=count(0, 3600).__next__, monotonic=time.monotonic))
+    assert isinstance(api_of(comet_api).ask(task_id), Report)
+
+
+def test_what_nobody_foresaw_is_no_silence_of_the_gateway(
+    comet_api: SimulatedCometApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(client, "_read", surprise)
+    with pytest.raises(ZeroDivisionError):
+        api_of(comet_api).ask("task_x")
+
+
 def test_a_header_is_known_in_lower_case_too() -> None:
     with StrangeHost(say("HTTP/1.1 429 Slow\nretry-after: 60\nContent-Length: 0"), takes_key=True) as host:
         assert client_of(host.origin).ask("task_x") == Throttled(retry_after=60)
@@ -295,6 +316,18 @@ def test_a_base_url_may_end_in_v1_or_not(base_url: str, normal: str) -> None:
     assert base == client_of(base_url).base
     assert content_url(base, "task_x") == f"{normal}/v1/videos/task_x/content"
     assert content_url(base, "a/../b?c#d ü") == f"{normal}/v1/videos/a%2F..%2Fb%3Fc%23d%20%C3%BC/content"
+
+
+def test_nothing_is_kept_of_a_task_that_was_asked_about() -> None:
+    """An environment lives for hours and may see a million ids."""
+    base = normal_base("https://api.cometapi.com", allow_insecure=False)
+    tracemalloc.start()
+    try:
+        for number in range(1000):
+            content_url(base, f"task_{number:0200}")
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_plain_http_is_refused_where_nobody_allowed_it() -> None:

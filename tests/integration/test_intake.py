@@ -4,9 +4,10 @@ import json
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from io import StringIO
 from operator import itemgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -71,6 +72,21 @@ def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str], caplog: pytes
     assert sorted(logged(caplog, "INFO"), key=itemgetter("task_id")) == sorted(
         [*lines, invalid], key=itemgetter("task_id")
     )
+
+
+def test_what_an_invocation_said_belongs_together() -> None:
+    written, handler = StringIO(), cast("Any", intake.logger.registered_handler)
+    before = handler.setStream(written)
+    failed(EVENT)
+    handler.setStream(before)
+    assert {json.loads(line)["function_request_id"] for line in written.getvalue().splitlines()} == {"id"}
+
+
+def test_a_retention_of_0_keeps_an_invalid_item_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "0")
+    assert failed(EVENT) == []
+    assert items()["task_invalid"]["ended_at"]
+    assert "expires_at" not in items()["task_invalid"]
 
 
 def test_a_batch_delivered_twice_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,9 @@ from copier.handler import Tools as CopierTools
 from copier.handler import settle
 from infra.local.cometapi import SimulatedCometApi
 from poller import remarks
+from poller.pace import Pace
 from poller.plan import due, rounds
+from poller.round import Round
 from shared.api_key import ApiKey
 from shared.aws import cause_of
 from shared.comet_api import Answer, CometApi, normal_base
@@ -27,7 +29,7 @@ from shared.task import Change, Task
 from shared.task_table import Segment
 from tests.integration.conftest import TABLE
 from tests.integration.copying import CopyShop
-from tests.integration.polling import INTERVAL, Stack, use_clock_for_key
+from tests.integration.polling import INTERVAL, MINUTE, Stack, use_clock_for_key
 from tests.logs import logged
 
 TROUBLES = {
@@ -113,6 +115,11 @@ def test_a_round_tells_how_long_it_took(stack: Stack) -> None:
     stack.done()
     stack.after["SendMessage"] = lambda: stack.clock.move_to(stack.clock.now() + 0.6254)
     assert stack.round()["RoundSeconds"] == 0.625
+
+
+def test_a_round_in_which_nobody_is_due_tells_of_no_answers(stack: Stack) -> None:
+    stack.insert(age=5)
+    assert stack.round() == {"OldestPendingSeconds": 5}
 
 
 def test_an_idle_tick_costs_one_scan(stack: Stack) -> None:
@@ -301,6 +308,17 @@ def test_a_tick_plans_as_many_segments_as_it_may_and_no_more(stack: Stack) -> No
     assert {asked.segments for _, asked in stack.planned} == {3}
     assert {request.path.rpartition("/")[2] for request in stack.comet_api.requests} == tasks
     assert counts["PendingTasks"] == 20
+
+
+def test_a_count_that_lags_behind_what_was_read_hides_no_task(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index is eventually consistent."""
+    stack.tasks_per_worker = 5
+    stack.worker = stack.environment()
+    tasks = {stack.done() for _ in range(6)}
+    monkeypatch.setattr(stack.table, "count_pending", lambda: 0)
+    assert stack.tick()["PendingTasks"] == 6
+    assert {asked.segments for _, asked in stack.planned} == {2}
+    assert handed_off(stack) == Counter(tasks)
 
 
 def test_the_tick_never_holds_all_tasks(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -685,7 +703,7 @@ def test_one_task_that_is_forbidden_keeps_no_other_from_being_asked(stack: Stack
 
 def test_tasks_that_are_asked_in_vain_keep_no_round_from_the_others(stack: Stack) -> None:
     stack.most_concurrent = 1
-    for _ in range(5):
+    for _ in range(40):
         error = {"code": "silence_unavailable", "message": "…"}
         stack.insert(stack.comet_api.create(answers=["http_502"]), age=36000, error=error)
     others = [stack.insert() for _ in range(3)]
@@ -732,6 +750,18 @@ def test_a_gateway_that_is_down_is_probed_with_one_task_a_round(stack: Stack) ->
     assert len(stack.comet_api.requests) == 4
     stack.comet_api.clear()
     assert stack.round()["Polls"] == 30
+
+
+def test_a_good_answer_is_as_old_as_the_end_of_its_round(stack: Stack) -> None:
+    """Else who runs one round a minute would begin each with a probe, while answers are slow."""
+    stack.done()
+    stack.after["SendMessage"] = lambda: stack.clock.move_to(stack.clock.now() + 7)
+    stack.round()
+    stack.clock.ahead += 55
+    for _ in range(5):
+        stack.insert()
+    stack.comet_api.fault("http_502")
+    assert stack.round()["Polls"] == 5
 
 
 def test_a_probe_that_is_answered_lets_single_failures_pass_again(stack: Stack) -> None:
@@ -898,6 +928,19 @@ def test_what_nobody_foresaw_is_not_taken_for_an_outage_of_aws(
     stack.before[call] = raising(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         begin(stack)
+
+
+def test_what_many_threads_do_is_counted_one_at_a_time(stack: Stack) -> None:
+    class Noted(Counter[str]):
+        def __setitem__(self, name: str, number: int) -> None:
+            assert asking._lock.locked()  # noqa: SLF001 - threads meet too seldom to tell
+            super().__setitem__(name, number)
+
+    task = Task.from_item({"task_id": stack.done(), "pending_since": 0})
+    asking = Round(stack.worker._tools, Pace(1), stack.clock.now() + MINUTE)  # noqa: SLF001 - what it works with
+    asking.counts = Noted()
+    asking.run([task])
+    assert asking.counts["Polls"] == 1
 
 
 def test_a_lease_hides_nobody_who_has_waited_for_long(stack: Stack) -> None:

@@ -133,11 +133,13 @@ def test_no_more_questions_are_asked_at_once_than_are_allowed(handle: Handle, mo
     assert len(executor._threads) == 7  # noqa: SLF001 - each of which asks one question
 
 
-def test_each_setting_gets_to_where_it_belongs(handle: Handle) -> None:
+@pytest.mark.parametrize("retention", [30, 0])
+def test_each_setting_gets_to_where_it_belongs(handle: Handle, monkeypatch: pytest.MonkeyPatch, retention: int) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", str(retention))
     handle(TICK)
     worker: Any = poller._worker()  # noqa: SLF001 - see above
     assert worker._polling == Polling(interval=15, most_concurrent=4, tasks_per_worker=2000, most_workers=8)  # noqa: SLF001
-    assert worker._tools.limits == Limits(deadline_seconds=24 * 3600, retention_seconds=30 * 86400)  # noqa: SLF001
+    assert worker._tools.limits == Limits(deadline_seconds=24 * 3600, retention_seconds=retention * 86400)  # noqa: SLF001
     assert worker._key is worker._tools.api._key, "whoever doubts a key has the next question ask with the new one"  # noqa: SLF001
     assert worker._tools.api._pool.pool.maxsize == 4, "a connection for each question that is asked at once"  # noqa: SLF001
 
@@ -228,6 +230,7 @@ def test_a_message_is_one_round(
     assert metrics["RoundSeconds"]
     assert "RoundsPlanned" not in metrics
     assert [line["message"] for line in lines(log)][-1] == "round done"
+    assert {line["function_request_id"] for line in lines(log)} == {"id"}, "what an invocation said belongs together"
 
 
 def test_a_planned_round_comes_back_as_it_was_planned(stack: Stack, handle: Handle) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -350,6 +351,7 @@ NESTED = {"error": {"message": "task_not_exist (request id: r1)", "type": "comet
         *[(code, FLAT, Unavailable) for code in (408, 425, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524, 599, 101)],
         (429, FLAT, Throttled),
         *[(code, {"status": "SUCCESS", "video_url": URL}, Misdirected) for code in (300, 301, 302, 303, 304, 307, 308)],
+        (202, {"id": "task_x", "status": "queued"}, Report),
         (200, b"<html>hello</html>", Unreadable),
         (200, b'{"status": "SUCC', Unreadable),
         (200, [], Unreadable),
@@ -643,6 +645,22 @@ def flat(result: Mapping[str, Any]) -> list[object]:
     usage = result.get("usage", {})
     assert all(isinstance(value, Decimal | int | str) for value in usage.values())
     return [value for name, value in result.items() if name != "usage"]
+
+
+def test_nothing_is_kept_of_what_was_read() -> None:
+    """An environment lives for hours, and each answer may have words of its own."""
+
+    def read(words: str) -> None:
+        for number in range(200):
+            answer({"code": f"{words} {number}", "message": f"see {URL} {words} {number}".ljust(900, "x")}, 400)
+
+    read("first")
+    tracemalloc.start()
+    try:
+        read("second")
+        assert tracemalloc.get_traced_memory()[0] < 50_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["model", "status", "code"])

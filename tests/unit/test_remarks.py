@@ -73,6 +73,15 @@ def test_another_word_and_another_code_are_another_kind(caplog: pytest.LogCaptur
     assert len(logged(caplog, "WARNING")) == 4
 
 
+def test_other_words_of_one_kind_are_none(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal may name its task or its moment, and comes with every poll."""
+    for name in ("a", "b"):
+        remark("task_x", Unclear(code="bad", message=name))
+        remark("task_x", Forbidden(message=name))
+        remark("task_x", UnknownTask(message=name))
+    assert len(logged(caplog, "WARNING")) == 3
+
+
 def test_a_report_is_nothing_to_remark_on(caplog: pytest.LogCaptureFixture) -> None:
     remark("task_x", Report(status=Status.IN_PROGRESS, word="running"))
     assert caplog.records == []
