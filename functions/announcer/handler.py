@@ -46,14 +46,16 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]: 
 
 def _announce(record: dict[str, Any]) -> bool:
     """Announce what a record tells; False where it is to be delivered again."""
+    is_read = False
     try:
         message = _message(record["dynamodb"])
+        is_read = True
         if message is not None:
             client, topic = _tools()
             client.publish(TopicArn=topic, **message)
             logger.info("ending announced", task_id=_task_id(record))
     except Exception as error:  # noqa: BLE001 - the answer to Lambda is all that would tell of it
-        is_hopeless = isinstance(error, _UNREADABLE) or cause_of(error) in _NEVER_TAKEN
+        is_hopeless = (isinstance(error, _UNREADABLE) and not is_read) or cause_of(error) in _NEVER_TAKEN
         metrics.add_metric("AnnounceRefused" if is_hopeless else "AnnounceFailures", MetricUnit.Count, 1)
         what = "an ending that cannot be announced is passed over" if is_hopeless else "not announced; delivered again"
         logger.error(  # noqa: TRY400 - see intake.handler

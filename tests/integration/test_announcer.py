@@ -243,6 +243,7 @@ def test_what_sns_never_takes_is_passed_over(subscriber: Subscriber, code: str) 
         "KMSThrottling",
         RuntimeError("cannot schedule new futures after shutdown"),
         AttributeError("a mistake of our own"),
+        KeyError("another"),
         MemoryError(),
     ],
     ids=repr,
