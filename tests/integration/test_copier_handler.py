@@ -12,7 +12,6 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from botocore.exceptions import EndpointConnectionError
 
 from copier import handler as copier
 from copier import watch
@@ -156,21 +155,6 @@ def office(
     assert "Traceback" not in office.output
 
 
-@pytest.fixture
-def no_answer(office: Office) -> Iterator[Callable[[str], None]]:
-    """Have one of AWS's services, by its name, out of reach until the test is over."""
-    tools: Any = copier._tools()  # noqa: SLF001
-    clients = {"dynamodb": tools.table._client, "s3": tools.copier.bucket.client}  # noqa: SLF001
-    assert office.table
-
-    def fail(**_: object) -> None:
-        raise EndpointConnectionError(endpoint_url="https://aws.invalid")
-
-    yield lambda name: clients[name].meta.events.register(f"before-call.{name}", fail)
-    for name, client in clients.items():
-        client.meta.events.unregister(f"before-call.{name}", fail)
-
-
 def test_a_video_is_stored_and_its_task_closed(office: Office) -> None:
     task_id = office.pending()
     size = office.comet_api.expected(task_id).size
@@ -306,13 +290,6 @@ def test_a_bucket_that_is_gone(office: Office) -> None:
         "message": "S3 did not store the video (NoSuchBucket). The copy is tried again later.",
     }
     assert item["pending_since"]
-
-
-def test_a_bucket_that_does_not_answer(office: Office, no_answer: Callable[[str], None]) -> None:
-    no_answer("s3")
-    item = office.copy(office.pending())
-    assert item["error"]["message"].startswith("S3 did not store the video (EndpointConnectionError).")
-    assert item["lease_until"] == item["updated_at"] + 60
 
 
 def test_a_bucket_that_hangs_leaves_time_for_a_note(office: Office, hang: Callable[..., None]) -> None:
@@ -530,14 +507,6 @@ def test_a_missing_table(office: Office) -> None:
         "message": "task not settled, the message comes back: ResourceNotFoundException",
         "task_id": CopyMessage.read(SAMPLE["Records"][0]["body"]).task_id,
     }
-    assert office.metric("TableErrors") == 1
-
-
-def test_a_table_that_does_not_answer(office: Office, no_answer: Callable[[str], None]) -> None:
-    message = office.message(office.pending())
-    no_answer("dynamodb")
-    assert office.deliver(message) == ["m-1"]
-    assert office.said()[0]["message"] == "task not settled, the message comes back: EndpointConnectionError"
     assert office.metric("TableErrors") == 1
 
 
