@@ -19,8 +19,8 @@ def download(s3: "S3Client", item: Mapping[str, Any], folder: Path) -> list[Path
     """Fetch the video of a stored task, and its last frame where it has one, into `folder`; returns the files.
 
     A file of the right size that is there already is left as it is. TroubleError where the bucket has no such video.
-    Files have the names of their tasks, in which all but letters, digits, `-`, `_` and `~` is written as in a URL: no
-    two tasks share one, and none leads out of the folder.
+    Files have the names of their tasks, in which all but ASCII letters, digits, `-`, `_` and `~` is written as in a
+    URL: no two tasks share one, where the disk tells A from a, and none leads out of the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [_fetch(s3, uri, folder, str(item["task_id"])) for uri in _uris(item)]

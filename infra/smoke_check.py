@@ -64,15 +64,10 @@ def guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
         yield refusal(name, error)
 
 
-def is_gone(error: Exception) -> bool:
-    """Tell whether AWS says that there is no such thing."""
-    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
-    return any(word in code for word in _GONE)
-
-
 def refusal(name: str, error: Exception) -> Check:
     """Return a check that AWS did not allow, or whose object is not there."""
-    if is_gone(error):
+    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+    if any(word in code for word in _GONE):
         return failed(
             name,
             sentence(error),

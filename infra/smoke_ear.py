@@ -26,15 +26,14 @@ class Ear:
         """Make the queue, and subscribe it to the topics of endings and of stored videos; botocore's errors."""
         sqs, sns, name = self.stack.target.sqs, self.stack.target.sns, self.traces.run
         topics = [self.stack.output("TaskEndedTopicArn"), self.stack.output("VideoStoredTopicArn")]
-        self.traces.add(f"the queue {name}", self._delete_queue)
         self._url = url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.traces.add(f"the queue {name}", partial(sqs.delete_queue, QueueUrl=url))
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": _policy(arn, topics)})
         for topic in topics:
-            what = f"the subscription of {name} to {topic}"
-            self.traces.add(what, partial(self._unsubscribe, topic, arn))
             made = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
-            self.traces.add(what, partial(sns.unsubscribe, SubscriptionArn=made["SubscriptionArn"]))
+            subscription = made["SubscriptionArn"]
+            self.traces.add(f"the subscription {subscription}", partial(sns.unsubscribe, SubscriptionArn=subscription))
 
     def hear(self) -> None:
         """Take in what has come since the last time; what is about others is only removed."""
@@ -43,19 +42,6 @@ class Ear:
             for message in found:
                 self._note(json_line(str(json_line(message["Body"]).get("Message", ""))))
                 sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-
-    def _delete_queue(self) -> None:
-        """Delete the queue, also where the answer with its URL was lost."""
-        sqs = self.stack.target.sqs
-        sqs.delete_queue(QueueUrl=self._url or sqs.get_queue_url(QueueName=self.traces.run)["QueueUrl"])
-
-    def _unsubscribe(self, topic: str, queue: str) -> None:
-        """Unsubscribe the queue where the answer with the subscription's name was lost."""
-        sns = self.stack.target.sns
-        for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-            for one in page["Subscriptions"]:
-                if one["Endpoint"] == queue:
-                    sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
 
     def _note(self, said: Mapping[str, Any]) -> None:
         task_id = str(said.get("task_id", ""))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.smoke_check import Check, failed, is_gone, ok
+from infra.smoke_check import Check, failed, ok
 from infra.trouble import sentence
 
 
@@ -17,11 +17,8 @@ class Traces:
     _undo: dict[str, Callable[[], object]] = field(default_factory=dict)
 
     def add(self, what: str, undo: Callable[[], object]) -> None:
-        """Note something, before it is made: an answer that is lost must not leave it behind.
-
-        Noted again, it keeps its place, and the last way to remove it holds.
-        """
-        self._undo[what] = undo
+        """Note something, before it is made: an answer that is lost must not leave it behind."""
+        self._undo.setdefault(what, undo)
 
     def remove(self) -> Check:
         """Remove everything, the last first; never raises for AWS's sake."""
@@ -30,8 +27,7 @@ class Traces:
             try:
                 undo()
             except (BotoCoreError, ClientError) as error:
-                if not is_gone(error):
-                    left.append(f"{what} ({sentence(error).rstrip('.')})")
+                left.append(f"{what} ({sentence(error).rstrip('.')})")
         if left:
             return failed("removal", f"These are left: {', '.join(left)}.", "Remove them by hand.")
         return ok("removal", f"everything that {self.run} made is gone again")

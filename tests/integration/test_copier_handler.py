@@ -577,8 +577,10 @@ def test_what_the_table_takes_of_a_run_is_not_the_copys(office: Office, monkeypa
     monkeypatch.setattr(Copier, "copy", copy)
     events = copier._tools().table._client.meta.events  # noqa: SLF001 - a client for all tests
     events.register("before-call.dynamodb", slowly)
-    office.copy(office.pending())
-    events.unregister("before-call.dynamodb", slowly)
+    try:
+        office.copy(office.pending())
+    finally:
+        events.unregister("before-call.dynamodb", slowly)
     assert left == [900 - 15 - 2 * 40]
 
 

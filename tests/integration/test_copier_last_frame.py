@@ -1,5 +1,6 @@
 """The last frame: stored beside the video, and never in its way."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,8 +145,8 @@ def test_no_time_is_left(shop: CopyShop) -> None:
 
 
 def test_a_host_that_is_silent_holds_it_up_for_its_own_time(shop: CopyShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copy, "_PICTURE_SECONDS", 0.1)
-    shop.patience = patience_with("stall", retries=1)
+    monkeypatch.setattr(copy, "_PICTURE_SECONDS", 0.5)
+    shop.patience = replace(patience_with("stall", retries=1), silence_seconds=3)
     assert copy_frame(shop, shop.comet_api.create(last_frame="stall")) == "out_of_time"
 
 

@@ -78,10 +78,10 @@ class Gateway:
             connection.settimeout(0.01)
             try:
                 self._converse(connection)
-            finally:
                 if self.with_reset:
                     # Lingering for zero seconds makes the kernel send RST instead of FIN.
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            finally:
                 connection.close()
                 self._count(closed=1)
 
@@ -246,11 +246,11 @@ def test_a_question_that_is_asked_again_has_one_end(gateway: Gateway, monkeypatc
 def test_a_question_that_is_asked_again_of_silence_ends_as_soon_as_any(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, answer_seconds: float, connect_seconds: float
 ) -> None:
-    monkeypatch.setattr(client, "ANSWER_SECONDS", answer_seconds)
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", connect_seconds)
     gateway.dies_of_hearing, gateway.answers_each = True, 1
     api = api_of(gateway)
     assert isinstance(api.ask("task_x"), Report)
+    monkeypatch.setattr(client, "ANSWER_SECONDS", answer_seconds)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", connect_seconds)
     gateway.is_silent = True
     started = time.monotonic()
     assert isinstance(api.ask("task_x"), Unavailable)

@@ -77,8 +77,10 @@ def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str], caplog: pytes
 def test_what_an_invocation_said_belongs_together() -> None:
     written, handler = StringIO(), cast("Any", intake.logger.registered_handler)
     before = handler.setStream(written)
-    failed(EVENT)
-    handler.setStream(before)
+    try:
+        failed(EVENT)
+    finally:
+        handler.setStream(before)
     assert {json.loads(line)["function_request_id"] for line in written.getvalue().splitlines()} == {"id"}
 
 

@@ -82,6 +82,7 @@ def context(seconds: int) -> Any:
 def handle(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
     """Time stands, lest a round be over before it begins."""
     monkeypatch.setattr(poller, "Tools", partial(Tools, now=stack.clock.now))
+    monkeypatch.setattr(poller, "time", SimpleNamespace(time=stack.clock.now))
     poller._worker.cache_clear()  # noqa: SLF001
     yield lambda event: poller.handler(event, context(90))
     poller._worker.cache_clear()  # noqa: SLF001

@@ -4,11 +4,13 @@ import json
 import time
 from decimal import Decimal
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from infra import watch
 from infra.health import Finding
 from infra.operator_view import RATE_SECONDS, Above, as_json, operator_view
 from infra.states import PENDING, STATES, states_of
@@ -141,7 +143,8 @@ def test_durations(seconds: float, said: str) -> None:
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_following_until_all_is_done(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parameter
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    clock = SimpleNamespace(sleep=pauses.append, time=time.time, strftime=time.strftime)
+    monkeypatch.setattr(watch, "time", clock)
     console = Console(width=80, height=24, file=StringIO(), color_system=None, force_terminal=is_terminal)
     looks = iter([[], ROWS[:1], ROWS])
     assert follow(lambda: next(looks), console, lambda rows: len(rows) == len(ROWS)) == ROWS
