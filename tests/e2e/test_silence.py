@@ -114,7 +114,7 @@ class Settings:
     """A task under settings that are wrong or odd."""
 
     ground: Ground
-    before: Item
+    before: Item = field(default_factory=dict)
     under_http: Item = field(default_factory=dict)
     asked_under_http: int = -1
     said: list[str] = field(default_factory=list)
@@ -125,8 +125,7 @@ class Settings:
 @pytest.fixture(scope="module")
 def settings(stack: "LocalStack", outage: Outage) -> Iterator[Settings]:  # noqa: ARG001 - it has all processes start anew
     ground = Ground(stack)
-    ground.put("waits")
-    settings = Settings(ground, ground.item("waits"))
+    settings = Settings(ground)
     try:
         with ground.setting(POLLER, ALLOW_INSECURE_VIDEO_URLS="false"):
             under_plain_http(settings)
@@ -136,7 +135,7 @@ def settings(stack: "LocalStack", outage: Outage) -> Iterator[Settings]:  # noqa
         yield settings
     finally:
         stack.cometapi.clear()
-        ground.cancel("waits")
+        ground.cancel(*ground.ids)
 
 
 def under_plain_http(settings: Settings) -> None:
@@ -145,7 +144,9 @@ def under_plain_http(settings: Settings) -> None:
     def refusals() -> int:
         return sum("plain http" in str(entry.get("message")) for entry in ground.log())
 
-    ground.until(lambda: refusals() > 1, "the refusal of plain http")  # who worked then is done
+    ground.until(lambda: refusals() > 1, "the refusal of plain http")  # who worked until then would ask
+    ground.put("waits")
+    settings.before = ground.item("waits")
     since, so_far = time.time(), refusals()
     ground.until(lambda: refusals() > so_far + 2, "the refusal of plain http, again")
     settings.asked_under_http = len(ground.questions(["waits"], since))
