@@ -2,12 +2,28 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 
 SERVICE = "seedance-poller"
 _OF_EVERY_LINE = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+
+
+@contextmanager
+def written_by(logger: Logger) -> Iterator[StringIO]:
+    """Take what a function's logger writes, as Lambda would get it."""
+    written = StringIO()
+    handler: Any = logger.registered_handler
+    before = handler.setStream(written)
+    try:
+        yield written
+    finally:
+        handler.setStream(before)
 
 
 def logged(caplog: pytest.LogCaptureFixture, level: str) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from shared.task_table import TaskTable
 from tests.integration.conftest import TABLE, gives_up_as
 from tests.integration.copying import BUCKET, moto_takes_bytes_only
 from tests.integration.strange_host import StrangeHost, say
-from tests.logs import metrics_in
+from tests.logs import metrics_in, written_by
 from tests.template import ROOT
 from tests.unit.conftest import Clock
 
@@ -146,10 +146,8 @@ def office(
     monkeypatch.setattr(boto3, "client", _client)
     copier._tools.cache_clear()  # noqa: SLF001
     office = Office(table, comet_api, capsys)
-    stream: Any = copier.logger.registered_handler
-    before = stream.setStream(office.log)
-    yield office
-    stream.setStream(before)
+    with written_by(copier.logger) as office.log:
+        yield office
     copier._tools.cache_clear()  # noqa: SLF001
     assert "Signature" not in office.output
     assert "Traceback" not in office.output

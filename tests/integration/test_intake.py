@@ -4,10 +4,9 @@ import json
 import time
 from collections.abc import Iterator
 from copy import deepcopy
-from io import StringIO
 from operator import itemgetter
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
@@ -16,7 +15,7 @@ from intake import handler as intake
 from shared.aws import CLIENT_CONFIG
 from shared.task_table import TaskTable
 from tests.integration.conftest import TABLE, gives_up_as
-from tests.logs import logged, metrics_in
+from tests.logs import logged, metrics_in, written_by
 from tests.template import ROOT
 
 EVENT = json.loads((ROOT / "events/stream.json").read_text())
@@ -75,12 +74,8 @@ def test_a_batch_of_everything(capsys: pytest.CaptureFixture[str], caplog: pytes
 
 
 def test_what_an_invocation_said_belongs_together() -> None:
-    written, handler = StringIO(), cast("Any", intake.logger.registered_handler)
-    before = handler.setStream(written)
-    try:
+    with written_by(intake.logger) as written:
         failed(EVENT)
-    finally:
-        handler.setStream(before)
     assert {json.loads(line)["function_request_id"] for line in written.getvalue().splitlines()} == {"id"}
 
 

@@ -24,7 +24,7 @@ from shared.lifecycle import Limits
 from shared.queues import RoundMessage
 from tests.integration.conftest import TABLE, gives_up_as
 from tests.integration.polling import Stack
-from tests.logs import metrics_in
+from tests.logs import metrics_in, written_by
 from tests.template import ROOT
 
 PARAMETER = "/cometapi/api-key"
@@ -90,11 +90,8 @@ def handle(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle]:
 
 @pytest.fixture
 def log() -> Iterator[StringIO]:
-    written = StringIO()
-    handler: Any = poller.logger.registered_handler
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
+    with written_by(poller.logger) as written:
+        yield written
 
 
 def lines(log: StringIO) -> list[dict[str, Any]]:
